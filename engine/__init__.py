@@ -1,0 +1,1 @@
+"""The deliberation engine: pure Python and pydantic; knows nothing of Ray, vLLM, NATS or gRPC."""

@@ -1,0 +1,202 @@
+"""What an operator may set, as frozen data; knows nothing of files, environment or actors."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from engine.types import Agent, Budgets, Council, Data, Sampling
+
+
+class PoolConfig(Data):
+    """One pool: `replicas` agent actors, each with its own engine of the same model.
+
+    `model` is a folder or a Hugging Face id. `cpus` and `gpus` are what Ray places each actor by;
+    `cores` binds a CPU engine's threads ("0-1", one range per replica, "|" between them).
+    `max_running` turns are generated together, `max_queued` more may wait, further ones are
+    refused. `turn_timeout_s` bounds one turn, with every attempt at it.
+    """
+
+    model: str
+    replicas: int = Field(default=1, ge=1)
+    cpus: float = Field(default=1.0, ge=0.0)
+    gpus: float = Field(default=0.0, ge=0.0)
+    resources: dict[str, float] = {}
+    cores: str = ""
+    kv_cache_gb: float = Field(default=1.0, gt=0.0)
+    gpu_memory_share: float = Field(default=0.9, gt=0.0, le=1.0)
+    window: int = Field(default=4096, ge=512)
+    block_size: int = Field(default=32, ge=1)
+    max_running: int = Field(default=32, ge=1)
+    max_queued: int = Field(default=256, ge=0)
+    reasoning_parser: str = ""
+    turn_timeout_s: float = Field(default=300.0, gt=0.0)
+    canary_every_s: float = Field(default=20.0, gt=0.0)
+    canary_timeout_s: float = Field(default=60.0, gt=0.0)
+
+    @model_validator(mode="after")
+    def _engine_has_a_share(self) -> Self:
+        if self.cpus == 0 and self.gpus == 0:
+            raise ValueError("an engine needs cpus or gpus above 0, or Ray sees an idle node")
+        return self
+
+    @property
+    def cores_by_replica(self) -> tuple[str, ...]:
+        """The cores of each replica; the last range serves all further ones."""
+        ranges = self.cores.split("|")
+        return tuple(ranges[min(i, len(ranges) - 1)] for i in range(self.replicas))
+
+
+class CouncilConfig(Data):
+    """One council at first start: a persona per agent, seated on the pools in turn."""
+
+    role: str = Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")
+    personas: tuple[str, ...] = Field(min_length=1)
+    rubric: str
+    pools: tuple[str, ...] = ("small",)
+    rounds: int = Field(default=1, ge=0)
+    budgets: Budgets = Budgets()
+    sampling: Sampling = Sampling()
+
+    def seated(self) -> Council:
+        """The council with an agent for each persona, `agent-<role lower>-001` onwards."""
+        agents = tuple(
+            Agent(
+                id=f"agent-{self.role.lower()}-{number:03}",
+                role=self.role,
+                persona=persona,
+                pool=self.pools[(number - 1) % len(self.pools)],
+                sampling=self.sampling,
+            )
+            for number, persona in enumerate(self.personas, 1)
+        )
+        return Council(
+            role=self.role,
+            agents=agents,
+            rubric=self.rubric,
+            rounds=self.rounds,
+            budgets=self.budgets,
+        )
+
+
+class BusConfig(Data):
+    """The NATS server, and how the bridge takes events from it.
+
+    `slots` events are worked on at once. `start` says where a durable begins when it is created
+    for the first time: `now` leaves old plans alone, `all` takes every event still in the stream.
+    `ack_wait_s` is how long the server waits for a sign of life before it gives an event to
+    another bridge; one is sent every third of it.
+    """
+
+    url: str = "nats://127.0.0.1:4222"
+    slots: int = Field(default=4, ge=1)
+    start: str = Field(default="now", pattern="^(now|all)$")
+    ack_wait_s: float = Field(default=30.0, ge=1.0)
+    max_event_bytes: int = Field(default=256 * 1024, ge=1024)
+
+
+class HttpConfig(Data):
+    """Where Serve listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+
+
+class Limits(Data):
+    """Caps of this server; a request may only stay below them."""
+
+    rounds: int = Field(default=4, ge=0)
+    agents: int = Field(default=9, ge=1)
+
+
+class Config(Data):
+    """The whole engine: pools, councils, bus, HTTP and limits."""
+
+    pools: dict[str, PoolConfig]
+    councils: tuple[CouncilConfig, ...]
+    bus: BusConfig = BusConfig()
+    http: HttpConfig = HttpConfig()
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _councils_fit_their_pools(self) -> Self:
+        roles = [council.role for council in self.councils]
+        if len(set(roles)) != len(roles):
+            raise ValueError(f"councils: a role is named twice in {roles}")
+        for council in self.councils:
+            for name in council.pools:
+                self._check_seat(council, name)
+        return self
+
+    def _check_seat(self, council: CouncilConfig, pool: str) -> None:
+        if pool not in self.pools:
+            known = ", ".join(sorted(self.pools)) or "none"
+            raise ValueError(f"council {council.role} names pool {pool!r}; known pools: {known}")
+        if self.pools[pool].window < council.budgets.window:
+            raise ValueError(
+                f"council {council.role} plans with a window of {council.budgets.window} tokens; "
+                f"pool {pool} has {self.pools[pool].window}"
+            )
+
+    def council(self, role: str) -> Council | None:
+        """The seated council of a role, None if there is none."""
+        return next((c.seated() for c in self.councils if c.role == role), None)
+
+
+FLEET = {
+    "DEV": (
+        "Judge whether the text says exactly what to build, in which order, and how each step "
+        "is shown to work. Prefer the smallest change that meets every requirement.",
+        (
+            "You implement it: name the modules, the interfaces and the order of the work.",
+            "You maintain it for years: prefer what is easy to read, test and change.",
+            "You distrust it: look for errors, races, misuse and missing cases.",
+        ),
+    ),
+    "QA": (
+        "Judge whether every acceptance criterion has a test that could fail, and whether the "
+        "likely failures are covered before the unlikely ones.",
+        (
+            "You design the tests: one for each criterion, with its data and expected result.",
+            "You attack it: boundary values, bad input, concurrency, interruption.",
+            "You release it: what must be green, what is watched, when it is rolled back.",
+        ),
+    ),
+    "ARCHITECT": (
+        "Judge whether the parts have clear duties, the data flows one way, and the hard "
+        "decisions are named with what was given up.",
+        (
+            "You draw the boundaries: components, contracts, and who owns which data.",
+            "You guard quality: latency, availability, cost and how they are measured.",
+            "You simplify: what can be left out, bought, or decided later.",
+        ),
+    ),
+    "DEVOPS": (
+        "Judge whether it can be rolled out, watched and taken back safely, by people who did "
+        "not write it.",
+        (
+            "You roll it out: environments, configuration, steps, and the way back.",
+            "You watch it: signals, thresholds, and what the one on call does.",
+            "You secure it: secrets, permissions, supply chain, limits.",
+        ),
+    ),
+    "DATA": (
+        "Judge whether the data is modelled, moved and kept correctly, and whether old data "
+        "survives the change.",
+        (
+            "You model it: entities, keys, constraints, and indexes for the real queries.",
+            "You move it: migrations that can be interrupted, backfills, and checks of both.",
+            "You protect it: retention, privacy, backups, and proof that a restore works.",
+        ),
+    ),
+}
+"""The five councils of a software-delivery fleet: the rubric, then a persona per agent."""
+
+
+def fleet_councils(pools: tuple[str, ...] = ("small",)) -> tuple[CouncilConfig, ...]:
+    """The five councils of three agents each, all seated on the given pools."""
+    return tuple(
+        CouncilConfig(role=role, rubric=rubric, personas=personas, pools=pools)
+        for role, (rubric, personas) in FLEET.items()
+    )
