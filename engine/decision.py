@@ -1,0 +1,72 @@
+"""From a finished transcript to its decision; a pure function that asks nobody anything."""
+
+from __future__ import annotations
+
+from engine import ballots
+from engine.events import Decided
+from engine.transcript import Transcript
+from engine.types import Ballot, Decision, Minority, Objection, Ranked, Severity
+
+RULE = "borda"
+
+
+def decide(state: Transcript) -> Decided:
+    """Tally the ballots and state everything that qualifies the choice.
+
+    Votes on the own text are dropped from the tally; agreement is over the complete rankings.
+    Ties go to Copeland, then to the mean odds, then to the sealed order. With two candidates
+    whose only voters wrote them, dropping leaves nothing: there is then no score and no margin.
+    """
+    candidates = state.sealed()
+    voted = [state.ballots[a.id] for a in state.seated if a.id in state.ballots]
+    rankings = ballots.without_own_text(voted)
+    beats = ballots.pairwise(rankings, candidates)
+    score = ballots.borda(rankings, candidates)
+    wins = ballots.copeland(beats, candidates)
+    odds = {c: sum(ballot.scores[c] for ballot in voted) for c in candidates}
+    order = sorted(candidates, key=lambda c: (-score[c], -wins[c], -odds[c]))
+    complete = [ballot.ranking for ballot in voted]
+    degraded = bool(state.lost) or len(voted) < len(state.seated) > 1
+    return Decided(
+        decision=Decision(
+            degraded=degraded,
+            lost=state.lost,
+            choice=order[0],
+            rule=RULE,
+            order=tuple(
+                Ranked(author=c, rank=rank, score=score[c]) for rank, c in enumerate(order, 1)
+            ),
+            margin=score[order[0]] - score[order[1]] if len(order) > 1 else 0.0,
+            condorcet=ballots.condorcet(beats, candidates),
+            agreement_tau=ballots.mean_tau(complete),
+            agreement_w=ballots.kendall_w(complete),
+            objections=_objections(state, order[0]),
+            minority=_minority(voted, order[0]),
+            tokens=state.tokens,
+            stop_reason="degraded" if degraded else "decided",
+        )
+    )
+
+
+def _objections(state: Transcript, choice: str) -> tuple[Objection, ...]:
+    """The major findings of the last round in which the winner's text was reviewed."""
+    critiques = state.critiques.get(choice, [])
+    last = max((c.round for c in critiques), default=0)
+    revised = state.latest(choice).round
+    return tuple(
+        Objection(reviewer=c.agent, issue=f.issue, answered=revised >= last)
+        for c in critiques
+        for f in c.findings
+        if c.round == last and f.severity is Severity.MAJOR
+    )
+
+
+def _minority(voted: list[Ballot], choice: str) -> tuple[Minority, ...]:
+    """Voters, the winner aside, who put another one's text above the winner's."""
+    firsts = {b.voter: next((c for c in b.ranking if c != b.voter), "") for b in voted}
+    return tuple(
+        Minority(voter=voter, prefers=first)
+        for voter, first in firsts.items()
+        if voter != choice and first not in ("", choice)
+    )
+

@@ -1,0 +1,302 @@
+"""The algorithm: a task and a council in, events out; knows no clock, no network and no model.
+
+Each author's lane runs by itself (draft, then `rounds` of critique and revision), so nothing waits
+for the slowest but the ballots, which need every final text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from typing import Literal
+
+from engine import prompts
+from engine.decision import decide
+from engine.errors import SpeechFailed
+from engine.events import (
+    Asked,
+    Convened,
+    Critiqued,
+    Drafted,
+    Dropped,
+    Event,
+    Failed,
+    Rejected,
+    Resumed,
+    Revised,
+    Voted,
+)
+from engine.fanout import merge
+from engine.transcript import Outcome, Proposal, Transcript
+from engine.types import (
+    Agent,
+    Council,
+    Count,
+    Form,
+    Message,
+    Phase,
+    Reply,
+    Speak,
+    Task,
+    TextForm,
+    Turn,
+)
+
+TRIES = 2
+"""How often a turn is asked before its unreadable reply counts as missing."""
+
+Events = AsyncGenerator[Event, None]
+Read = Callable[[Turn, Reply], Outcome]
+
+
+async def deliberate(
+    task: Task,
+    council: Council,
+    speak: Speak,
+    count: Count,
+    transcript: Transcript | None = None,
+) -> Events:
+    """Yield what happens until a Decided or a Failed.
+
+    `transcript` holds what happened before an interruption: its turns are not asked again, and
+    its task and council are the ones in force. Close the generator (`contextlib.aclosing`) to
+    stop; the turns under way are then cancelled.
+    """
+    state = transcript or Transcript()
+    if state.end is not None:
+        return
+    if state.task is not None and state.council is not None:
+        task, council = state.task, state.council
+        yield Resumed()
+    run = _Run(state, council, speak, prompts.brief(task, council, count))
+    if state.task is None:
+        yield run.note(Convened(task=task, council=council))
+        for clipped in run.brief.clipped:
+            yield run.note(clipped)
+    async with aclosing(merge(map(run.lane, state.seated))) as lanes:
+        async for event in lanes:
+            yield event
+    if run.quorum_is_lost():
+        yield run.fail("QuorumLost", f"{len(state.authors)} of {len(state.seated)} have a text")
+        return
+    async with aclosing(run.ballots()) as ballots:
+        async for event in ballots:
+            yield event
+    if len(state.authors) > 1 and not state.ballots:
+        yield run.fail("NoBallots", "no agent's ballot could be used")
+        return
+    yield run.note(decide(state))
+
+
+class _Run:
+    """One run of the algorithm: the state so far and what it needs to ask for more."""
+
+    def __init__(
+        self, state: Transcript, council: Council, speak: Speak, brief: prompts.Brief
+    ) -> None:
+        self.state, self.council, self.speak, self.brief = state, council, speak, brief
+
+    def note(self, event: Event) -> Event:
+        """Take the event into the state before anybody else sees it."""
+        self.state.add(event)
+        return event
+
+    async def lane(self, author: Agent) -> Events:
+        """One author's way: a draft, then in each round a critique by a peer and a revision."""
+        first = prompts.draft(self.brief, author, self.council)
+        async for event in self._draft(author, first):
+            yield event
+        for round in range(1, self._rounds + 1):
+            if author.id in self.state.lost:
+                return
+            async for event in self._critique(author, round):
+                yield event
+            async for event in self._revise(author, round, first):
+                yield event
+
+    async def ballots(self) -> Events:
+        """Every agent still here ranks all texts, at the same time."""
+        if len(self.state.authors) < 2:
+            return
+        order, seated = self.state.sealed(), self.state.seated
+        async with aclosing(merge(self._vote(v, n, order) for n, v in enumerate(seated))) as votes:
+            async for event in votes:
+                yield event
+
+    def quorum_is_lost(self) -> bool:
+        """Whether only a minority of the seated agents has a text."""
+        return len(self.state.authors) * 2 <= len(self.state.seated)
+
+    def fail(self, kind: Literal["QuorumLost", "NoBallots"], message: str) -> Event:
+        """The end without a decision."""
+        state = self.state
+        return self.note(
+            Failed(error_type=kind, message=message, lost=state.lost, tokens=state.tokens)
+        )
+
+    @property
+    def _rounds(self) -> int:
+        assert self.state.task is not None
+        asked = self.state.task.rounds
+        return self.council.rounds if asked is None else asked
+
+    def _reviewer(self, author: Agent, round: int) -> Agent | None:
+        """The next agent on the ring after the author, one further each round; None if alone."""
+        seated = self.state.seated
+        start = seated.index(author) + 1 + (round - 1) % max(1, len(seated) - 1)
+        ring = [seated[(start + step) % len(seated)] for step in range(len(seated))]
+        return next((a for a in ring if a != author and a.id not in self.state.lost), None)
+
+    def _critiques(self, author: Agent, round: int) -> list[Critiqued]:
+        return [c for c in self.state.critiques.get(author.id, []) if c.round == round]
+
+    def _text_before(self, author: Agent, round: int) -> Proposal:
+        """The text that this round is about, also when its revision is already recorded."""
+        return next(p for p in reversed(self.state.proposals[author.id]) if p.round < round)
+
+    async def _draft(self, author: Agent, messages: Sequence[Message]) -> Events:
+        def read(turn: Turn, reply: Reply) -> Outcome:
+            return Drafted(
+                turn=turn.id,
+                agent=author.id,
+                text=prompts.read_text(reply),
+                reasoning=reply.reasoning,
+                truncated=reply.truncated,
+                usage=reply.usage,
+            )
+
+        turn = self._turn(author, Phase.DRAFT, 0, author.id, messages)
+        async for event in self._ask(turn, read):
+            yield event
+        if author.id not in self.state.proposals and author.id not in self.state.lost:
+            yield self.note(
+                Dropped(agent=author.id, phase=Phase.DRAFT, reason="wrote no usable draft")
+            )
+
+    async def _critique(self, author: Agent, round: int) -> Events:
+        reviewer = self._reviewer(author, round)
+        if reviewer is None or self._critiques(author, round):
+            return
+
+        def read(turn: Turn, reply: Reply) -> Outcome:
+            findings, verdict = prompts.read_critique(reply)
+            return Critiqued(
+                turn=turn.id,
+                agent=turn.agent,
+                target=author.id,
+                round=round,
+                findings=findings,
+                verdict=verdict,
+                usage=reply.usage,
+            )
+
+        messages = prompts.critique(self.brief, reviewer, self._text_before(author, round))
+        form = prompts.CRITIQUE_FORM
+        turn = self._turn(reviewer, Phase.CRITIQUE, round, author.id, messages, form)
+        async for event in self._ask(turn, read):
+            yield event
+
+    async def _revise(self, author: Agent, round: int, first: Sequence[Message]) -> Events:
+        critiques = self._critiques(author, round)
+        if not critiques:
+            return
+
+        def read(turn: Turn, reply: Reply) -> Outcome:
+            return Revised(
+                turn=turn.id,
+                agent=author.id,
+                round=round,
+                text=prompts.read_text(reply),
+                reasoning=reply.reasoning,
+                truncated=reply.truncated,
+                usage=reply.usage,
+            )
+
+        before = self._text_before(author, round)
+        messages = prompts.revise(first, self.brief, before, critiques)
+        turn = self._turn(author, Phase.REVISE, round, author.id, messages)
+        async for event in self._ask(turn, read):
+            yield event
+
+    async def _vote(self, voter: Agent, seat: int, order: Sequence[str]) -> Events:
+        sheet = prompts.sheet(order, seat)
+
+        def read(turn: Turn, reply: Reply) -> Outcome:
+            ballot = prompts.read_ballot(voter, sheet, reply)
+            return Voted(turn=turn.id, agent=voter.id, ballot=ballot, usage=reply.usage)
+
+        texts = {author: self.state.latest(author) for author in order}
+        messages = prompts.vote(self.brief, voter, sheet, texts)
+        turn = self._turn(voter, Phase.VOTE, 0, "all", messages, sheet.form)
+        async for event in self._ask(turn, read):
+            yield event
+
+    def _turn(
+        self,
+        agent: Agent,
+        phase: Phase,
+        round: int,
+        target: str,
+        messages: Sequence[Message],
+        form: Form | None = None,
+    ) -> Turn:
+        budgets = self.council.budgets
+        assert self.state.task is not None
+        return Turn(
+            deliberation=self.state.task.id,
+            agent=agent.id,
+            pool=agent.pool,
+            phase=phase,
+            round=round,
+            target=target,
+            messages=tuple(messages),
+            form=form or TextForm(),
+            max_tokens={Phase.CRITIQUE: budgets.critique, Phase.VOTE: 1}.get(phase, budgets.draft),
+            sampling=agent.sampling,
+        )
+
+    async def _ask(self, turn: Turn, read: Read) -> AsyncIterator[Event]:
+        """Ask until a reply can be read, TRIES times at most; recorded replies are not asked for.
+
+        A turn that fails for good drops its agent.
+        """
+        for _ in range(TRIES):
+            outcome = self.state.outcomes.get(turn.id)
+            if outcome is None and turn.agent not in self.state.lost:
+                async for event in self._answer(turn, read):
+                    yield event
+                outcome = self.state.outcomes.get(turn.id)
+            if not isinstance(outcome, Rejected):
+                return
+            turn = turn.model_copy(
+                update={"messages": prompts.again(turn.messages, outcome.reason)}
+            )
+
+    async def _answer(self, turn: Turn, read: Read) -> AsyncIterator[Event]:
+        yield self.note(
+            Asked(
+                turn=turn.id,
+                agent=turn.agent,
+                phase=turn.phase,
+                round=turn.round,
+                target=turn.target,
+            )
+        )
+        try:
+            reply = await self.speak(turn)
+        except SpeechFailed as failed:
+            reason = f"{type(failed).__name__}: {failed}"
+            yield self.note(Dropped(agent=turn.agent, phase=turn.phase, reason=reason))
+            return
+        try:
+            event: Event = read(turn, reply)
+        except prompts.Unreadable as unreadable:
+            event = Rejected(
+                turn=turn.id,
+                agent=turn.agent,
+                phase=turn.phase,
+                reason=str(unreadable),
+                text=reply.text or reply.reasoning,
+                usage=reply.usage,
+            )
+        yield self.note(event)

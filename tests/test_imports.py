@@ -1,0 +1,47 @@
+"""Claims about who may import whom: serve_app, cli -> actors -> engine, never back."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS = {"engine": 0, "actors": 1, "serve_app": 2, "cli": 2}
+FILES = [p for top in ("engine", "actors") for p in sorted((ROOT / top).rglob("*.py"))]
+FILES += [path for path in (ROOT / "serve_app.py", ROOT / "cli.py") if path.exists()]
+
+
+def imported(path: Path) -> set[str]:
+    """The top-level packages a file imports, also inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    """No file imports from a layer above its own."""
+    own = LAYERS[path.relative_to(ROOT).parts[0].removesuffix(".py")]
+    assert not {name for name in imported(path) if LAYERS.get(name, 0) > own}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.parent.name == "engine"], ids=lambda p: p.name
+)
+def test_the_engine_needs_only_pydantic(path: Path) -> None:
+    """Every submodule of `engine` imports the standard library, pydantic and itself, no more."""
+    allowed = set(sys.stdlib_module_names) | {"pydantic", "engine"}
+    assert imported(path) <= allowed
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.parent.name == "engine"], ids=lambda p: p.name
+)
+def test_the_engine_has_no_clock_and_no_chance(path: Path) -> None:
+    """Time, randomness, environment and processes stay outside."""
+    assert not imported(path) & {"time", "random", "uuid", "secrets", "os", "datetime", "socket"}
