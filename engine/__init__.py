@@ -1,0 +1,1 @@
+"""The pure part: deliberation as data and functions; knows nothing of Ray, vLLM, NATS or HTTP."""
