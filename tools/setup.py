@@ -60,7 +60,9 @@ def main(arguments: list[str]) -> int:
 
 def install() -> None:
     """Bring .venv to what requirements.lock and pyproject.toml say."""
-    if STAMP.exists() and STAMP.read_text() == digest() and PYTHON.exists():
+    packages, project = digest(LOCK), digest(ROOT / "pyproject.toml")
+    found = STAMP.read_text().split() if STAMP.exists() and PYTHON.exists() else []
+    if found == [packages, project]:
         return
     require_space()
     started = time.monotonic()
@@ -68,10 +70,11 @@ def install() -> None:
     STAMP.unlink(missing_ok=True)
     UNFINISHED.touch()
     install_uv()
-    install_packages()
+    if packages not in found:
+        install_packages()
     install_project()
     UNFINISHED.unlink()
-    STAMP.write_text(digest())
+    STAMP.write_text(f"{packages}\n{project}\n")
     print(f"set-up: done in {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -96,10 +99,9 @@ def lock_heading() -> str:
     )
 
 
-def digest() -> str:
-    """What the installed environment depends on, as one hash."""
-    inputs = [LOCK, ROOT / "pyproject.toml", Path(__file__)]
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in inputs)).hexdigest()
+def digest(path: Path) -> str:
+    """The hash of a file, as hexadecimal text."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def require_python() -> None:
