@@ -1,0 +1,28 @@
+# The Python that makes .venv: the first that runs; name another with make PYTHON=...
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c '' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := setup
+.PHONY: setup demo serve test lint lock clean
+
+setup:
+	@$(or $(PYTHON),$(error No Python was found. Install Python 3.11 or newer)) tools/setup.py
+
+demo: setup
+	@$(BIN)/conclave demo
+
+serve: setup
+	@$(BIN)/conclave serve
+
+test: setup
+	@$(BIN)/python tools/stages.py
+
+lint: setup
+	@$(BIN)/python tools/stages.py lint types
+
+lock:
+	@$(or $(PYTHON),$(error No Python was found. Install Python 3.11 or newer)) tools/setup.py lock
+
+clean:
+	rm -rf .venv .cache .conclave build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

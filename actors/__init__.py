@@ -1,0 +1,1 @@
+"""Plain classes and functions, each owning one outside thing; knows nothing of HTTP."""
