@@ -69,4 +69,3 @@ def _minority(voted: list[Ballot], choice: str) -> tuple[Minority, ...]:
         for voter, first in firsts.items()
         if voter != choice and first not in ("", choice)
     )
-

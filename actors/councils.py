@@ -1,0 +1,126 @@
+"""The way to council actors by their names, through their deaths; knows nothing of HTTP or NATS."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any, NamedTuple
+
+from actors.calls import ActorAway, call
+from actors.council import CouncilHealth
+from actors.patience import pauses
+from actors.roster import NAMESPACE, Roster
+from engine.errors import InvalidRequest, Unavailable
+from engine.events import END, Record
+from engine.results import Result
+from engine.types import Task
+
+Find = Callable[[str], Any]
+"""The handle of the actor of that name, None while there is none."""
+
+
+def find_actor(name: str) -> Any:
+    """Look an actor up by its name; None while there is none."""
+    import ray
+
+    try:
+        return ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return None
+
+
+class Conclusion(NamedTuple):
+    """All records of an ended deliberation, and whether the journal holds them by now."""
+
+    records: list[Record]
+    durable: bool
+
+
+class Councils:
+    """All councils of a roster. A call waits up to `patience_s` for a council that is away."""
+
+    def __init__(self, roster: Roster, find: Find = find_actor, patience_s: float = 120.0) -> None:
+        self._names, self._find, self._patience_s = roster.councils, find, patience_s
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles there are councils for."""
+        return tuple(self._names)
+
+    async def conclude(self, task: Task, durable_within_s: float = 600.0) -> Conclusion:
+        """Have a task deliberated to its end, whatever happens to the council meanwhile.
+
+        After the end, waits `durable_within_s` for the journal to hold it. Raises InvalidRequest,
+        Conflict, or Unavailable when the council stays away.
+        """
+        name = self._name(task.role)
+        deadline = time.monotonic() + self._patience_s
+        for pause in pauses(0.1, 2.0):
+            records: list[Record] = []
+            try:
+                return await self._attempt(name, task, records, durable_within_s)
+            except ActorAway as away:
+                if records:  # it was alive, so the waiting begins anew
+                    deadline = time.monotonic() + self._patience_s
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"council {task.role} is away: {away}") from away
+            await asyncio.sleep(pause)
+        raise AssertionError("pauses() never ends")
+
+    async def read(self, role: str, task_id: str) -> Result:
+        """What the council knows of a deliberation; NotFound, or Unavailable if it is away."""
+        try:
+            found: Result = await call(self._handle(self._name(role)).read.remote(task_id))
+        except ActorAway as away:
+            raise Unavailable(f"council {role} is away: {away}") from away
+        return found
+
+    async def health(self, role: str) -> CouncilHealth | None:
+        """The council as it stands, None while it is away."""
+        try:
+            found: CouncilHealth = await call(self._handle(self._name(role)).health.remote())
+        except ActorAway:
+            return None
+        return found
+
+    async def _attempt(
+        self, name: str, task: Task, records: list[Record], durable_within_s: float
+    ) -> Conclusion:
+        deadline: float | None = None
+        async with aclosing(_streamed(self._handle(name), task)) as stream:
+            while True:
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                try:
+                    records.append(await asyncio.wait_for(anext(stream), left))
+                except StopAsyncIteration:
+                    return Conclusion(records, durable=True)
+                except TimeoutError:
+                    return Conclusion(records, durable=False)
+                if isinstance(records[-1].event, END):
+                    deadline = time.monotonic() + durable_within_s
+
+    def _name(self, role: str) -> str:
+        if role not in self._names:
+            known = ", ".join(self._names)
+            raise InvalidRequest("role", f"no council {role!r}; known roles: {known}")
+        return self._names[role]
+
+    def _handle(self, name: str) -> Any:
+        handle = self._find(name)
+        if handle is None:
+            raise ActorAway(f"actor {name} is not there")
+        return handle
+
+
+async def _streamed(handle: Any, task: Task) -> AsyncGenerator[Record, None]:
+    """The records that a council actor streams; leaving early cancels the stream in the actor."""
+    import ray
+
+    refs = handle.deliberate.options(num_returns="streaming").remote(task)
+    try:
+        async for ref in refs:
+            yield await call(ref)
+    finally:
+        ray.cancel(refs)

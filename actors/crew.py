@@ -1,0 +1,123 @@
+"""How each actor of a roster is built in Ray, and how they find one another; runs none of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import ray
+
+from actors.agent import AgentActor
+from actors.bridge import Bridge, Health
+from actors.council import CouncilActor
+from actors.councils import Councils, find_actor
+from actors.engine_args import engine_env
+from actors.pool import AgentPool
+from actors.roster import NAMESPACE, Roster
+from engine.config import Config, PoolConfig
+from engine.events import Record
+from engine.types import Council, Task
+
+Kind = Literal["agent", "council", "bridge"]
+
+CALLS_AT_ONCE = 10_000
+"""Ray's own cap on calls in an actor; ours are admission and slots."""
+
+
+class Seat(NamedTuple):
+    """One actor that there should be; `fill` creates it and returns its handle."""
+
+    name: str
+    kind: Kind
+    fill: Callable[[], Any]
+
+
+def crew(config: Config, roster: Roster) -> list[Seat]:
+    """Every actor of the roster, in the order in which they are best started."""
+    agents = [
+        Seat(name, "agent", partial(_agent, name, pool, replica, config.pools[pool]))
+        for pool, names in roster.agents.items()
+        for replica, name in enumerate(names)
+    ]
+    councils = [
+        Seat(name, "council", partial(_council, name, role, config, roster))
+        for role, name in roster.councils.items()
+    ]
+    return [*agents, *councils, Seat(roster.bridge, "bridge", partial(_bridge, config, roster))]
+
+
+class BridgeActor:
+    """The bridge with the councils of a roster behind it; starts when first asked how it does."""
+
+    def __init__(
+        self, config: Config, roster: Roster, die: Callable[[int], object] = os._exit
+    ) -> None:
+        self._councils = Councils(roster)
+        self._bridge = Bridge(config.bus, self._councils.roles, self._end_of, lambda: die(1))
+        self._started = False
+        self._starting = asyncio.Lock()
+
+    async def health(self) -> Health:
+        """How it does. Unavailable or SetupError while it cannot begin."""
+        async with self._starting:
+            if not self._started:
+                await self._bridge.start()
+                self._started = True
+        return await self._bridge.health()
+
+    async def drain(self) -> None:
+        """Take no more events and let those under way end, or give them back."""
+        await self._bridge.stop()
+
+    async def _end_of(self, task: Task) -> Record:
+        return (await self._councils.conclude(task)).records[-1]
+
+
+def pools_of(roster: Roster, config: Config, council: Council) -> dict[str, AgentPool]:
+    """A council's way to each pool its agents are seated on."""
+    wanted = dict.fromkeys(agent.pool for agent in council.agents)
+    return {
+        name: AgentPool(name, config.pools[name], partial(_replica, roster.agents[name]))
+        for name in wanted
+    }
+
+
+def _replica(names: tuple[str, ...], replica: int) -> Any:
+    return find_actor(names[replica])
+
+
+def _agent(name: str, pool: str, replica: int, config: PoolConfig) -> Any:
+    options = {
+        "num_cpus": config.cpus,
+        "num_gpus": config.gpus,
+        "resources": config.resources,
+        "runtime_env": {"env_vars": engine_env(config, replica)},
+    }
+    return _create(AgentActor, name, options, pool, replica, config)
+
+
+def _council(name: str, role: str, config: Config, roster: Roster) -> Any:
+    return _create(CouncilActor, name, {"num_cpus": 0}, config, role, partial(pools_of, roster))
+
+
+def _bridge(config: Config, roster: Roster) -> Any:
+    return _create(BridgeActor, roster.bridge, {"num_cpus": 0}, config, roster)
+
+
+def _create(cls: type, name: str, options: dict[str, Any], *arguments: Any) -> Any:
+    """A detached actor that Ray never restarts by itself: the supervisor does, with a pause."""
+    return (
+        ray.remote(cls)
+        .options(
+            name=name,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            max_restarts=0,
+            max_concurrency=CALLS_AT_ONCE,
+            **options,
+        )
+        .remote(*arguments)
+    )

@@ -1,0 +1,67 @@
+"""Which actors a configuration asks for and how they are called; knows nothing of their work.
+
+A name carries a fingerprint of the actor's part of the configuration and of the code, so that an
+upgrade makes new actors beside the old ones instead of talking to code of yesterday.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from engine.config import Config
+from engine.types import Data
+
+NAMESPACE = "conclave"
+PREFIX = "conclave:"
+
+
+class Roster(Data):
+    """The names of all actors of one configuration: pool -> agents, role -> council, the bridge."""
+
+    agents: dict[str, tuple[str, ...]]
+    councils: dict[str, str]
+    bridge: str
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name there should be."""
+        agents = (name for names in self.agents.values() for name in names)
+        return frozenset((*agents, *self.councils.values(), self.bridge))
+
+
+def roster(config: Config) -> Roster:
+    """The names that follow from the configuration and from the code that runs it."""
+    agents = {
+        name: tuple(
+            f"{PREFIX}agent:{name}:{replica}:{_fingerprint(pool)}"
+            for replica in range(pool.replicas)
+        )
+        for name, pool in config.pools.items()
+    }
+    councils = {
+        council.role: f"{PREFIX}council:{council.role}:"
+        + _fingerprint(council, config.bus, *(config.pools[name] for name in council.pools))
+        for council in config.councils
+    }
+    bridge = f"{PREFIX}bridge:{_fingerprint(config)}"
+    return Roster(agents=agents, councils=councils, bridge=bridge)
+
+
+def _fingerprint(*parts: BaseModel) -> str:
+    text = "\0".join((code_version(), *(part.model_dump_json() for part in parts)))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+@cache
+def code_version() -> str:
+    """A hash of the sources that the actors run."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for path in sorted((*root.glob("engine/*.py"), *root.glob("actors/**/*.py"))):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

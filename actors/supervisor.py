@@ -1,0 +1,198 @@
+"""Creates, watches and replaces every actor of a configuration; knows nothing of what they do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Literal
+
+import ray
+
+from actors.bus import connect, provision
+from actors.calls import ActorAway, call
+from actors.councils import find_actor
+from actors.crew import Kind, Seat, crew
+from actors.patience import pauses
+from actors.roster import NAMESPACE, PREFIX, Roster
+from engine.config import BusConfig, Config
+from engine.errors import ConclaveError, SetupError
+from engine.types import Data
+
+log = logging.getLogger("conclave.supervisor")
+
+LOOK_EVERY_S = 1.0
+ANSWER_WITHIN_S = 30.0
+STABLE_S = 60.0
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 30.0
+DRAIN_WITHIN_S = 30.0
+
+
+class Post(Data):
+    """One actor that there should be, and how it stands. `made` counts those made for it here."""
+
+    name: str
+    kind: Kind
+    state: Literal["absent", "starting", "ready", "failed"] = "absent"
+    reason: str = ""
+    made: int = 0
+
+
+class State(Data):
+    """The whole as the supervisor sees it. `bus` says what keeps it from being provisioned."""
+
+    bus: str
+    posts: tuple[Post, ...]
+
+    @property
+    def troubles(self) -> list[str]:
+        """What is not as it should be, a line each; nothing when all is ready."""
+        away = [f"bus: {self.bus}"] if self.bus else []
+        unready = (post for post in self.posts if post.state != "ready")
+        return away + [f"{post.name}: {post.state} {post.reason}".rstrip() for post in unready]
+
+
+class Supervisor:
+    """Sees to it that every actor of the roster is there, one task for each of them.
+
+    Old actors, of another configuration or code, are drained and removed first: their engines
+    hold what the new ones need.
+    """
+
+    def __init__(self, config: Config, roster: Roster) -> None:
+        self._bus, self._roster = config.bus, roster
+        self._seats = crew(config, roster)
+        self._posts = {seat.name: Post(name=seat.name, kind=seat.kind) for seat in self._seats}
+        self._bus_trouble = "not provisioned yet"
+        self._work: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; needs a running event loop."""
+        self._work = asyncio.create_task(self._supervise())
+
+    async def stop(self) -> None:
+        """Stop watching; the actors go on."""
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.wait({self._work})
+
+    def check(self) -> None:
+        """Raise what ended the watching, if anything has."""
+        if self._work is not None and self._work.done():
+            self._work.result()
+
+    def state(self) -> State:
+        """How everything stands, as last seen."""
+        return State(bus=self._bus_trouble, posts=tuple(self._posts.values()))
+
+    async def _supervise(self) -> None:
+        await _remove(name for name in _named() if name not in self._roster.names)
+        await asyncio.gather(self._provide_bus(), *map(self._keep, self._seats))
+
+    async def _provide_bus(self) -> None:
+        for pause in pauses(FIRST_PAUSE_S, LAST_PAUSE_S):
+            try:
+                await _provision(self._bus)
+            except ConclaveError as error:
+                self._bus_trouble = str(error)
+            else:
+                self._bus_trouble = ""
+                return
+            await asyncio.sleep(pause)
+
+    async def _keep(self, seat: Seat) -> None:
+        """Have the seat filled for ever; an actor that cannot last is made anew ever more slowly."""
+        waits, well_since = pauses(FIRST_PAUSE_S, LAST_PAUSE_S), time.monotonic()
+        while True:
+            handle = await asyncio.to_thread(find_actor, seat.name)
+            if handle is None:
+                await self._fill(seat)
+            elif await self._look_at(seat, handle):
+                if time.monotonic() - well_since > STABLE_S:
+                    waits = pauses(FIRST_PAUSE_S, LAST_PAUSE_S)
+                await asyncio.sleep(LOOK_EVERY_S)
+                continue
+            well_since = time.monotonic()
+            await asyncio.sleep(next(waits))
+
+    async def _fill(self, seat: Seat) -> None:
+        post = self._posts[seat.name]
+        self._note(seat, "starting", post.reason, post.made + 1)
+        with suppress(ValueError):  # another supervisor was quicker: the name is taken
+            await asyncio.to_thread(seat.fill)
+
+    async def _look_at(self, seat: Seat, handle: Any) -> bool:
+        """Ask an actor how it does; whether it may stay as it is."""
+        try:
+            health = await asyncio.wait_for(call(handle.health.remote()), ANSWER_WITHIN_S)
+        except ActorAway as away:
+            self._note(seat, "absent", str(away))
+            return False
+        except TimeoutError:
+            return self._replace(seat, handle, f"gave no answer in {ANSWER_WITHIN_S:g} s")
+        except SetupError as error:
+            return self._replace(seat, handle, str(error))
+        except ConclaveError as error:
+            self._note(seat, "failed", str(error))
+            return True
+        self._note(seat, *_standing(health))
+        return True
+
+    def _replace(self, seat: Seat, handle: Any, reason: str) -> bool:
+        self._note(seat, "failed", reason)
+        ray.kill(handle)
+        return False
+
+    def _note(
+        self,
+        seat: Seat,
+        state: Literal["absent", "starting", "ready", "failed"],
+        reason: str = "",
+        made: int | None = None,
+    ) -> None:
+        before = self._posts[seat.name]
+        update = {"state": state, "reason": reason, "made": made or before.made}
+        self._posts[seat.name] = before.model_copy(update=update)
+        if (before.state, before.reason) != (state, reason):
+            log.info("%s is %s %s", seat.name, state, reason)
+
+
+def _standing(health: Any) -> tuple[Literal["starting", "ready", "failed"], str]:
+    """What an actor's own account of its health amounts to."""
+    if getattr(health, "connected", True) is False:
+        return "failed", health.last_error or "the connection to NATS is down"
+    return ("starting" if getattr(health, "state", "") == "starting" else "ready"), ""
+
+
+async def _provision(bus: BusConfig) -> None:
+    closed: Callable[[], None] = lambda: None  # noqa: E731
+    client = await connect(bus.url, "conclave-supervisor", closed)
+    try:
+        await provision(client.streams(), bus)
+    finally:
+        await client.leave()
+
+
+def _named() -> list[str]:
+    """The names of all living actors of ours, of whatever version."""
+    actors = ray.util.list_named_actors(all_namespaces=True)
+    return [a["name"] for a in actors if a["namespace"] == NAMESPACE and a["name"].startswith(PREFIX)]
+
+
+async def _remove(names: Iterable[str]) -> None:
+    """Drain and kill actors: the bridges first, so that no more work comes in."""
+    listed = list(names)
+    for kind in ("bridge", "council", "agent"):
+        await asyncio.gather(*(_retire(n) for n in listed if n.startswith(f"{PREFIX}{kind}:")))
+
+
+async def _retire(name: str) -> None:
+    handle = await asyncio.to_thread(find_actor, name)
+    if handle is None:
+        return
+    log.info("%s is of another version: draining it", name)
+    with suppress(ActorAway, TimeoutError, ConclaveError):
+        await asyncio.wait_for(call(handle.drain.remote()), DRAIN_WITHIN_S)
+    ray.kill(handle)
