@@ -1,0 +1,121 @@
+"""The journal of deliberations on JetStream: read, write, follow; knows nothing of councils."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+import nats.errors
+from nats.aio.msg import Msg
+
+from actors.bus import Connection, connect
+from actors.messages import Found, envelope, next_message, opened, root_of
+from actors.patience import patiently, pauses
+from actors.writer import Writer
+from engine.events import Record
+
+__all__ = ["History", "Journal", "Writer", "envelope"]
+
+
+class History(NamedTuple):
+    """What is known of a deliberation; `last` is what its next writer has to follow, or 0."""
+
+    records: tuple[Record, ...]
+    last: int
+    ended: bool
+
+
+class Journal:
+    """Every deliberation ever journalled, over one connection. The streams must exist."""
+
+    def __init__(self, client: Connection, patience_s: float = 600.0) -> None:
+        self._client = client
+        self._js = client.streams()
+        self._patience_s = patience_s
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        name: str,
+        on_closed: Callable[[], None] = lambda: None,
+        patience_s: float = 600.0,
+    ) -> Journal:
+        """Connect, or raise Unavailable; see `actors.bus.connect` for `on_closed`."""
+        return cls(await connect(url, name, on_closed), patience_s)
+
+    async def close(self) -> None:
+        """Leave; writers and followers still at work are stopped by that."""
+        await self._client.leave()
+
+    async def read(self, id: str) -> History:  # noqa: A002 - the noun's name
+        """All there is of a deliberation, empty if nothing; Unavailable while NATS is away."""
+        found = [opened_ async for opened_ in self._written(root_of(id))]
+        if not found:
+            return History((), 0, ended=False)
+        records = tuple(record for message in found for record in message.records)
+        return History(records, found[-1].seq, found[-1].ended)
+
+    def writer(self, id: str, last: int) -> Writer:  # noqa: A002 - the noun's name
+        """A writer that goes on behind `last`, as `read` told it."""
+        return Writer(self._client, id, last, self._patience_s)
+
+    async def follow(self, id: str, after_seq: int = 0) -> AsyncGenerator[Record]:  # noqa: A002 - the noun's name
+        """The records behind `after_seq`, those to come as they come, up to the end.
+
+        Close it (`contextlib.aclosing`) to leave early. A message heard is only a reason to look:
+        what is told is what the stream holds, so a break loses and repeats nothing.
+        """
+        root = root_of(id)
+        heard = asyncio.Event()
+
+        async def hear(_message: Msg) -> None:
+            heard.set()
+
+        ear = await self._client.subscribe(f"{root}.>", cb=hear)
+        try:
+            async for found in self._followed(root, heard):
+                for record in found.records:
+                    if record.seq > after_seq:
+                        yield record
+        finally:
+            with suppress(nats.errors.Error):
+                await ear.unsubscribe()
+
+    async def _followed(self, root: str, heard: asyncio.Event) -> AsyncGenerator[Found]:
+        """A message is heard a moment before it is stored: look eagerly first, then lazily."""
+        last, waits = 0, pauses(0.002, 1.0)
+        while True:
+            found = await self._next(root, last)
+            if found is None:
+                if await _within(next(waits), heard):
+                    waits = pauses(0.002, 1.0)
+                continue
+            yield found
+            if found.ended:
+                return
+            last = found.seq
+
+    async def _written(self, root: str, last: int = 0) -> AsyncGenerator[Found]:
+        """The messages behind `last` that are in the stream now."""
+        while (found := await self._next(root, last)) is not None:
+            yield found
+            last = found.seq
+
+    async def _next(self, root: str, last: int) -> Found | None:
+        message = await patiently(
+            lambda: next_message(self._js, root, last), "reading the journal", self._patience_s
+        )
+        return None if message is None else opened(message)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether it happens in that time; it is cleared then."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    event.clear()
+    return True

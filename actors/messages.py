@@ -1,0 +1,89 @@
+"""What a message of the journal looks like, and the way to find one; knows nothing of writing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import nats.js.errors
+from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg
+from pydantic import JsonValue, TypeAdapter
+
+from actors.streams import JOURNAL
+from engine.errors import SetupError
+from engine.events import Record
+from engine.types import Data
+
+NO_MESSAGE = 10037
+
+
+class _Batch(Data):
+    """The payload of an `.r` message."""
+
+    records: tuple[Record, ...]
+
+
+class Found(NamedTuple):
+    """The records of one message, its sequence in the stream, and whether nothing follows it."""
+
+    records: tuple[Record, ...]
+    seq: int
+    ended: bool
+
+
+def root_of(id: str) -> str:  # noqa: A002 - the noun's name
+    """The subject under which a deliberation is journalled: a client's id never becomes one."""
+    return f"deliberation.{hashlib.sha256(id.encode()).hexdigest()[:32]}"
+
+
+async def next_message(js: JetStreamContext, root: str, after: int) -> RawStreamMsg | None:
+    """The first message of a deliberation behind a stream sequence, None if there is none."""
+    try:
+        return await js.get_msg(JOURNAL, seq=after + 1, subject=f"{root}.>", next=True)
+    except nats.js.errors.NotFoundError as error:
+        if error.err_code == NO_MESSAGE:
+            return None
+        raise SetupError(
+            f"stream {JOURNAL} is missing", "Start the engine anew: it makes its streams"
+        ) from error
+
+
+def opened(message: RawStreamMsg) -> Found:
+    """Read a message of the journal."""
+    assert message.seq is not None
+    data = message.data or b""
+    if message.subject is not None and message.subject.endswith(".r"):
+        return Found(_Batch.model_validate_json(data).records, message.seq, ended=False)
+    return Found((ending(data),), message.seq, ended=True)
+
+
+def envelope(
+    event_type: str,
+    payload: dict[str, JsonValue],
+    key: str,
+    correlation_id: str,
+    producer: str,
+    at: float,
+    metadata: dict[str, JsonValue],
+) -> bytes:
+    """An outbound message of the contract; `at` in Unix seconds."""
+    document = {
+        "event_type": event_type,
+        "payload": payload,
+        "idempotency_key": key,
+        "correlation_id": correlation_id,
+        "timestamp": datetime.fromtimestamp(at, UTC).isoformat(),
+        "producer": producer,
+        "metadata": metadata,
+    }
+    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+
+
+def ending(message: bytes) -> Record:
+    """The record that the envelope of an end carries in its metadata."""
+    return Record.model_validate(
+        TypeAdapter(dict[str, JsonValue]).validate_json(message)["metadata"]["record"]  # type: ignore[index, call-overload]
+    )

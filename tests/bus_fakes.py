@@ -1,0 +1,90 @@
+"""Records, events and connections for the tests of the bus."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from actors.bus import Connection, connect, provision
+from actors.messages import envelope
+from engine.config import BusConfig
+from engine.events import Failed, Record, Resumed
+from engine.types import Data, Task
+
+
+def record(id: str, seq: int) -> Record:  # noqa: A002
+    """The smallest record there is."""
+    return Record(deliberation=id, seq=seq, at=float(seq), event=Resumed())
+
+
+def last_record(id: str, seq: int) -> Record:  # noqa: A002
+    """The end of a deliberation in which no decision could be had."""
+    event = Failed(error_type="QuorumLost", message="gone", lost={}, tokens={})
+    return Record(deliberation=id, seq=seq, at=float(seq), event=event)
+
+
+def outbound(end: Record) -> bytes:
+    """The end as it is told to the world."""
+    return envelope(
+        "orchestration.deliberation.failed",
+        {"task_id": end.deliberation},
+        key=end.deliberation,
+        correlation_id="story-1",
+        producer="conclave",
+        at=end.at,
+        metadata={"record": end.model_dump(mode="json")},
+    )
+
+
+def ended(task: Task) -> Record:
+    """What a council hands back for a task."""
+    return last_record(task.id, 1)
+
+
+@asynccontextmanager
+async def connected(url: str, bus: BusConfig | None = None) -> AsyncIterator[Connection]:
+    """A connection, the streams made."""
+    client = await connect(url, "test", on_closed=lambda: None)
+    try:
+        await provision(client.streams(), bus or BusConfig(url=url))
+        yield client
+    finally:
+        await client.leave()
+
+
+async def reaches(look: Callable[[], Awaitable[bool]], what: str, seconds: float = 20.0) -> None:
+    """Return once `look` says so; fail with `what` at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not await look():
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
+        await asyncio.sleep(0.02)
+
+
+class Letter(Data):
+    """What the tests read of a dead letter."""
+
+    kind: str
+    where: str
+    what: str
+    subject: str
+    stream: str
+    seq: int
+    deliveries: int
+    at: float
+    headers: dict[str, str]
+    size: int
+    sha256: str
+    clipped: bool
+    data: str
+
+
+async def stored(client: Connection, stream: str) -> int:
+    """How many messages a stream holds."""
+    return (await client.streams().stream_info(stream)).state.messages
+
+
+async def letters(client: Connection) -> list[Letter]:
+    """All dead letters, oldest first."""
+    js, seqs = client.streams(), range(1, await stored(client, "DEADLETTER") + 1)
+    found = [await js.get_msg("DEADLETTER", seq) for seq in seqs]
+    return [Letter.model_validate_json(message.data or b"") for message in found]
