@@ -1,32 +1,201 @@
-"""The main job shown on one machine: a plan on the bus becomes five decisions; knows no internals.
+"""The main job shown on one machine: a plan on the bus becomes five decisions.
 
 Everything is real (nats-server, Ray, Serve, vLLM with a small model) and everything is stopped at
-the end, however that comes.
+the end, however that comes. Knows the system only as its users do: the bus, HTTP and the journal.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import httpx
 from rich.console import Console
+from rich.live import Live
 
 from actors.bus import connect
 from actors.embedded import local_ray, nats_server
 from actors.journal import Journal
 from actors.small_model import cache_dir, materialise_small_model
-from demo_view import Board, summary
+from demo_view import Board, Row, summary, tokens
 from engine.arrival import Arrival
 from engine.config import BusConfig, Config, HttpConfig, PoolConfig, fleet_councils
-from engine.errors import SetupError, Unavailable
+from engine.errors import SetupError
 from engine.planning import SUBJECT, plan_approved, tasks
-from engine.types import Task
+from engine.results import Result
+from engine.types import Task, Usage
+
+READY_WITHIN_S = 300.0
+DECIDED_WITHIN_S = 900.0
+POLL_S = 0.5
+
+
+def demo(plan: Path, out: Path, console: Console) -> None:
+    """Run the whole demonstration; SetupError where it cannot be done on this machine."""
+    started = time.monotonic()
+    console.print(
+        "[bold]Conclave[/]: one plan, five councils, three agents each, one small model\n"
+    )
+    data = _read(plan)
+    model = materialise_small_model(cache_dir(), lambda line: console.print(f"  {line}"))
+    with (
+        TemporaryDirectory(prefix="conclave-") as store,
+        nats_server(Path(store) / "nats") as nats,
+        local_ray(),
+    ):
+        from serve_app import serving  # Ray reads its environment when it is first imported
+
+        config = small_config(model, nats.url)
+        console.print(f"  nats-server {nats.url}, Ray and vLLM on this machine's cores")
+        with serving(config) as address:
+            asyncio.run(_Show(config, address, data, out, console).run())
+    console.print(f"Everything is stopped. {time.monotonic() - started:.0f} s in all.")
+
+
+def small_config(model: Path, bus_url: str) -> Config:
+    """Five councils on one pool of one engine, all on this machine's cores."""
+    return Config(
+        pools={"small": PoolConfig(model=str(model), window=4096)},
+        councils=fleet_councils(),
+        bus=BusConfig(url=bus_url),
+        http=HttpConfig(port=0),
+    )
+
+
+def _read(plan: Path) -> bytes:
+    try:
+        return plan.read_bytes()
+    except OSError as error:
+        raise SetupError(
+            f"{plan} cannot be read ({error.strerror})", "Name a plan as JSON"
+        ) from error
+
+
+class _Show:
+    """The demonstration once everything is started."""
+
+    def __init__(
+        self, config: Config, address: str, plan: bytes, out: Path, console: Console
+    ) -> None:
+        self._config, self._plan, self._out, self._console = config, plan, out, console
+        self._http = httpx.AsyncClient(base_url=address, timeout=30.0)
+
+    async def run(self) -> None:
+        """Publish the plan, show the work, keep the decisions, prove that they are kept."""
+        async with self._http:
+            await self._until_ready()
+            asked = await self._publish()
+            await self._watch(asked)
+            found = [await self._read(task) for task in asked]
+            for one in found:
+                self._console.print(summary(one))
+            self._keep(found)
+            await self._kill_councils()
+            if [await self._read(task) for task in asked] != found:
+                raise SetupError("A decision read back differs from the first", "Please report it")
+        total = sum((one.usage for one in found), Usage())
+        self._console.print(
+            f"{len(found)} decisions read back over HTTP from the new councils: equal.\n"
+            f"Tokens: {tokens(total)}.\nDecisions: {self._out}"
+        )
+
+    async def _until_ready(self) -> None:
+        """Wait for every actor and the bus; SetupError as soon as one cannot start."""
+        started = time.monotonic()
+        with self._console.status("starting the engine and the actors") as status:
+            while True:
+                troubles, failed = await self._troubles()
+                waited = time.monotonic() - started
+                if not troubles:
+                    break
+                if failed or waited > READY_WITHIN_S:
+                    remedy = "Mend that and run it again"
+                    raise SetupError(f"Not ready: {(failed or troubles)[0]}", remedy)
+                status.update(f"starting: {len(troubles)} not ready yet, {waited:.0f} s")
+                await asyncio.sleep(POLL_S)
+        self._console.print(f"  engine, five councils and the bridge ready ({waited:.0f} s)\n")
+
+    async def _troubles(self) -> tuple[list[str], list[str]]:
+        """What is not ready yet, and what has failed for good."""
+        found = (await self._http.get("/readyz")).json()
+        failed = [
+            post["reason"]
+            for post in found["posts"]
+            if post["state"] == "failed" and post["kind"] == "agent"
+        ]
+        return found["troubles"], failed
+
+    async def _publish(self) -> list[Task]:
+        """Send the plan as its producer would; the tasks that must come of it."""
+        client = await connect(self._config.bus.url, "demo-producer", lambda: None)
+        ack = await client.streams().publish(SUBJECT, self._plan)
+        await client.leave()
+        arrival = Arrival(stream=ack.stream, seq=ack.seq, subject=SUBJECT, data=self._plan)
+        event = plan_approved(arrival, self._config.bus.max_event_bytes)
+        self._console.print(f"Published on {SUBJECT}: [bold]{event.plan.title}[/]\n")
+        return list(tasks(event, tuple(council.role for council in self._config.councils)))
+
+    async def _watch(self, asked: list[Task]) -> None:
+        """Show every deliberation as its journal grows, until all have ended."""
+        board = Board([task.role for task in asked])
+        journal = await Journal.connect(self._config.bus.url, "demo")
+        try:
+            with Live(board, console=self._console, refresh_per_second=4):
+                follow = (self._follow(journal, task, board.rows[task.role]) for task in asked)
+                await asyncio.wait_for(asyncio.gather(*follow), DECIDED_WITHIN_S)
+        finally:
+            await journal.close()
+
+    async def _follow(self, journal: Journal, task: Task, row: Row) -> None:
+        async with aclosing(journal.follow(task.id)) as records:
+            async for record in records:
+                row.add(record)
+                if not self._console.is_terminal:
+                    self._say(row)
+
+    def _say(self, row: Row) -> None:
+        """Where no live board can be drawn, a line whenever a role does something else."""
+        if row.news():
+            self._console.print(f"{row.elapsed_s:5.0f} s  {row.role:10} {row.doing}")
+
+    async def _read(self, task: Task) -> Result:
+        answer = await self._http.get(f"/v1/deliberations/{task.id}")
+        answer.raise_for_status()
+        return Result.model_validate_json(answer.content)
+
+    def _keep(self, found: list[Result]) -> None:
+        self._out.parent.mkdir(parents=True, exist_ok=True)
+        self._out.write_text("".join(f"{one.model_dump_json()}\n" for one in found))
+
+    async def _kill_councils(self) -> None:
+        """Kill every council's process and wait until another one serves in its place."""
+        old = await self._council_pids()
+        for pid in old.values():
+            os.kill(pid, signal.SIGKILL)
+        started = time.monotonic()
+        with self._console.status("the five councils were killed; waiting for new ones"):
+            while any(
+                pid in (None, old[role]) for role, pid in (await self._council_pids()).items()
+            ):
+                if time.monotonic() - started > READY_WITHIN_S:
+                    raise SetupError("Killed councils did not come back", "Please report it")
+                await asyncio.sleep(POLL_S)
+        self._console.print(
+            f"\nAll five council processes were killed; new ones serve after "
+            f"{time.monotonic() - started:.0f} s."
+        )
+
+    async def _council_pids(self) -> dict[str, int]:
+        councils = (await self._http.get("/v1/councils")).json()
+        return {council["role"]: council["pid"] for council in councils}
+
+
+def default_out() -> Path:
+    """A new file for the decisions of this run."""
+    return Path(".conclave") / f"decisions-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.jsonl"

@@ -1,12 +1,13 @@
 """The HTTP edge and every Serve decoration; knows nothing of how councils or engines work.
 
-    build({"pools": ..., "councils": ...})    the application, also for a Serve config file
+build({"pools": ..., "councils": ...})    the application, also for a Serve config file
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -17,12 +18,12 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 
-from actors.calls import ActorAway
 from actors.councils import Councils
 from actors.journal import Journal
+from actors.nats_server import free_port, require_free
 from actors.roster import Roster, roster
 from actors.supervisor import State, Supervisor
-from engine.config import Config, Limits
+from engine.config import Config
 from engine.errors import (
     ConclaveError,
     Conflict,
@@ -222,7 +223,9 @@ def build(arguments: dict[str, Any] | Config) -> Application:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "configuration"
-        raise SetupError(f"{where}: {first['msg']}", "Mend it in the Serve config's `args`") from error
+        raise SetupError(
+            f"{where}: {first['msg']}", "Mend it in the Serve config's `args`"
+        ) from error
     names = roster(config)
     return Edge.bind(config, names, SupervisorReplica.bind(config, names))
 

@@ -205,9 +205,7 @@ async def _trouble(pool: Pool) -> ConclaveError | None:
     return None
 
 
-async def _unless(
-    stopped: Coroutine[Any, Any, Never], work: Coroutine[Any, Any, None]
-) -> None:
+async def _unless(stopped: Coroutine[Any, Any, Never], work: Coroutine[Any, Any, None]) -> None:
     """Do the work; if `stopped` raises first, cancel the work and raise that."""
     tasks = [asyncio.create_task(stopped), asyncio.create_task(work)]
     try:

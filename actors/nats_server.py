@@ -56,8 +56,8 @@ class NatsServer:
         """Start it and wait until it answers; raises SetupError. The port stays once chosen."""
         # The kernel ties the child's life to the starting thread, so that has to be a lasting one.
         assert threading.current_thread() is threading.main_thread()
-        if self.port and not _is_free(self.port):
-            raise _port_taken(self.port)
+        if self.port:
+            require_free(self.port, "nats-server")
         lock = self._lock_store()
         command = [sys.executable, "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), _binary()]
         with self.log.open("ab") as log:
@@ -148,7 +148,7 @@ class NatsServer:
     def _failure(self, what: str) -> SetupError:
         lines = self.log.read_text(errors="replace").splitlines()
         if self.port and "address already in use" in "".join(lines[-5:]):
-            return _port_taken(self.port)
+            return _port_taken(self.port, "nats-server")
         why = lines[-1].strip() if lines else "no output"
         return SetupError(f"nats-server {what} ({why})", f"The whole output is in {self.log}")
 
@@ -171,17 +171,18 @@ def _binary() -> str:
     return found
 
 
-def _is_free(port: int) -> bool:
+def require_free(port: int, who: str) -> None:
+    """SetupError if somebody listens on the port that `who` needs."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-        with suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+        try:
             probe.bind((HOST, port))
-            return True
-    return False
+        except OSError:
+            raise _port_taken(port, who) from None
 
 
-def _port_taken(port: int) -> SetupError:
+def _port_taken(port: int, who: str) -> SetupError:
     return SetupError(
-        f"Port {port} on {HOST} is taken, nats-server needs it",
+        f"Port {port} on {HOST} is taken, {who} needs it",
         f"Stop what listens there (ss -ltnp 'sport = :{port}'), or choose another port",
     )

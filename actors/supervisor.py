@@ -178,7 +178,9 @@ async def _provision(bus: BusConfig) -> None:
 def _named() -> list[str]:
     """The names of all living actors of ours, of whatever version."""
     actors = ray.util.list_named_actors(all_namespaces=True)
-    return [a["name"] for a in actors if a["namespace"] == NAMESPACE and a["name"].startswith(PREFIX)]
+    return [
+        a["name"] for a in actors if a["namespace"] == NAMESPACE and a["name"].startswith(PREFIX)
+    ]
 
 
 async def _remove(names: Iterable[str]) -> None:
