@@ -1,0 +1,134 @@
+"""Twins of an engine and of an actor's handle, for tests without vLLM or Ray; knows no network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from actors.calls import ActorAway
+from actors.speech import Generation, Request
+from engine.config import PoolConfig
+from engine.errors import EngineLost, SpeechFailed
+from engine.types import Message
+
+
+class ScriptedEngine:
+    """An engine whose tokens are characters and whose text is `say` of a request.
+
+    `gate` holds every request back until it is set. `started` and `aborted` keep the ids of the
+    requests that ran and that were cancelled, `running` is how many are in it now.
+    """
+
+    def __init__(
+        self,
+        say: Callable[[Request], str] = lambda request: "yes",
+        window: int = 4096,
+        kv_tokens: int = 65536,
+        block_size: int = 16,
+    ) -> None:
+        self.window, self.kv_tokens, self.block_size = window, kv_tokens, block_size
+        self._say = say
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.dead = self.killed = self.closed = False
+        self.started: list[str] = []
+        self.aborted: list[str] = []
+        self.running = 0
+
+    def start(self, config: PoolConfig, replica: int) -> ScriptedEngine:
+        """What AgentActor calls to start its engine."""
+        return self
+
+    def render(self, messages: Sequence[Message], thinks: bool = True) -> list[int]:
+        """The characters of all messages, one token each."""
+        return [ord(char) for message in messages for char in f"{message.content}\n"]
+
+    def label_id(self, label: str) -> int:
+        """A label of one character is its token."""
+        if len(label) != 1:
+            raise SpeechFailed(f"label {label!r} is not exactly one token for this model")
+        return ord(label)
+
+    async def generate(self, request: Request) -> Generation:
+        """What `say` says, once the gate is open; EngineLost when the engine is dead."""
+        self.started.append(request.id)
+        self.running += 1
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.aborted.append(request.id)
+            raise
+        finally:
+            self.running -= 1
+        if self.dead:
+            raise EngineLost("the engine's processes have died")
+        text = self._say(request)
+        odds = {label: 0.5 / 2**place for place, label in enumerate(request.labels, 1)}
+        return Generation(
+            text=text[: request.max_tokens],
+            truncated=len(text) > request.max_tokens,
+            tokens=min(len(text), request.max_tokens),
+            odds=odds,
+        )
+
+    def tokenizer_json(self) -> str:
+        """A tokenizer that counts words."""
+        from tokenizers import Tokenizer, models, pre_tokenizers
+
+        tokenizer = Tokenizer(models.WordLevel({"[?]": 0}, unk_token="[?]"))
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        text: str = tokenizer.to_str()
+        return text
+
+    def kill(self) -> None:
+        """Only noted."""
+        self.killed = True
+
+    def shutdown(self) -> None:
+        """Only noted."""
+        self.closed = True
+
+
+class LocalHandle:
+    """A Ray actor's handle for a plain object in this process: `handle.method.remote(...)`.
+
+    After `kill()` every call, also those under way, fails as one of a dead actor does.
+    """
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+        self._died = asyncio.Event()
+
+    def __getattr__(self, name: str) -> _LocalMethod:
+        return _LocalMethod(self, getattr(self._actor, name))
+
+    def kill(self) -> None:
+        """Die as by SIGKILL."""
+        self._died.set()
+
+    async def run(self, work: Awaitable[Any]) -> Any:
+        """Await a method of the actor, or its death."""
+        task, death = asyncio.ensure_future(work), asyncio.ensure_future(self._died.wait())
+        try:
+            await asyncio.wait({task, death}, return_when=asyncio.FIRST_COMPLETED)
+            if self._died.is_set():
+                raise ActorAway("killed")
+            return task.result()
+        finally:
+            task.cancel()
+            death.cancel()
+
+
+class _LocalMethod:
+    def __init__(self, handle: LocalHandle, method: Callable[..., Awaitable[Any]]) -> None:
+        self._handle, self._method = handle, method
+
+    def remote(self, *args: Any) -> asyncio.Task[Any]:
+        """Begin the call, as Ray does, whether it is awaited or not."""
+        return asyncio.ensure_future(self._handle.run(self._method(*args)))
+
+
+async def local_call(ref: asyncio.Task[Any]) -> Any:
+    """The Call for local handles: cancelling it cancels the task."""
+    return await ref
