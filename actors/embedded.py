@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import shutil
 import signal
 import tempfile
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from actors.nats_server import HOST, NatsServer
+from actors.nats_server import NatsServer
 from engine.errors import SetupError
 
 MIB = 1024 * 1024
@@ -64,6 +65,9 @@ def local_ray(num_cpus: int = 16, object_store_bytes: int = 150 * MIB) -> Iterat
 
 def _start_ray(mark: str, folder: Path, num_cpus: int, object_store_bytes: int) -> str:
     os.environ.update(_RAY_ENVIRONMENT)  # Ray reads some on import, its daemons the others
+    # Ray's ports are open to the network whatever address it is given. Finding a token it asks for
+    # it; RAY_AUTH_MODE would come too late where Ray is imported already. Read once per process.
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     import ray
 
     os.environ[_MARK] = mark  # inherited by all that Ray starts
@@ -76,7 +80,6 @@ def _start_ray(mark: str, folder: Path, num_cpus: int, object_store_bytes: int) 
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            _node_ip_address=HOST,  # else its ports are open to the network
             _temp_dir=str(folder),
         )
     except (RuntimeError, OSError, ValueError) as error:

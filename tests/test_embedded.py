@@ -41,7 +41,8 @@ def start(tag: str) -> Iterator[Start]:
     def start_script(script: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", script]
         environment = os.environ | {TAG: tag, "PYTHONPATH": str(ROOT)}
-        child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        child = subprocess.Popen(command, env=environment, text=True, **pipes)
         children.append(child)
         return child
 
@@ -203,6 +204,23 @@ def test_ray_does_not_outlive_a_killed_driver(tag: str, start: Start) -> None:
     child.kill()
     child.wait()
     until(lambda: not [p for p in tagged(tag) if p.name() != "sleep"], "all of Ray is gone", 60)
+
+
+@pytest.mark.ray
+def test_a_stranger_cannot_attach_to_our_ray(start: Start) -> None:
+    """Ray listens on all addresses, so it lets in only those who know its token."""
+    ours = start(
+        RAY.replace('"up"', "ray.get_runtime_context().gcs_address").replace("wait", "input")
+    )
+    stranger = start(
+        "import os; os.environ.update(RAY_AUTH_MODE='token', RAY_AUTH_TOKEN='wrong' * 8)\n"
+        "from ray._raylet import GcsClient\n"
+        "try:\n"
+        f"    GcsClient(address={first_line(ours)!r})\n"
+        "except Exception as error:\n"
+        "    print(type(error).__name__)\n"
+    )
+    assert first_line(stranger) == "AuthenticationError"
 
 
 @pytest.mark.model

@@ -238,7 +238,8 @@ def cure() -> str:
     tail = log_tail(4000).lower()
     if "no space left" in tail:
         return f"Free about {NEEDED_GB} GB, also where uv and pip keep their caches; run it again"
-    if any(word in tail for word in ("dns", "connect", "timed out", "resolution", "network")):
+    signs = ("dns", "connect", "timed out", "resolution", "network", "no matching distribution")
+    if any(sign in tail for sign in signs):
         return "Check the network and any proxy or package index settings; run it again"
     return f"The whole output is in {LOG}"
 
