@@ -201,3 +201,10 @@ async def _floor(
         noted = await bucket.get(durable)
         return min(int(noted.value or b"0"), last)
     return first
+
+
+async def note_floor(js: JetStreamContext, stream: str, durable: str) -> None:
+    """Write down how far a durable is settled. A figure too low only means work found done."""
+    info = await js.consumer_info(stream, durable)
+    assert info.ack_floor is not None
+    await (await floors(js)).put(durable, str(info.ack_floor.stream_seq).encode())

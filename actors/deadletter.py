@@ -19,7 +19,7 @@ from engine.arrival import Arrival
 from engine.errors import InvalidEvent, Unavailable
 
 HEADERS_SHOWN = 64
-HEADER_LENGTH = 512
+TEXT_SHOWN = 512
 
 
 def letter(arrival: Arrival, error: InvalidEvent, at: float, most: int) -> bytes:
@@ -31,14 +31,14 @@ def letter(arrival: Arrival, error: InvalidEvent, at: float, most: int) -> bytes
     shown = list(arrival.headers.items())[:HEADERS_SHOWN]
     document: dict[str, Any] = {
         "kind": error.kind,
-        "where": error.where[:HEADER_LENGTH],
-        "what": error.what[:HEADER_LENGTH],
-        "subject": arrival.subject,
+        "where": _shown(error.where),
+        "what": _shown(error.what),
+        "subject": _shown(arrival.subject),
         "stream": arrival.stream,
         "seq": arrival.seq,
         "deliveries": arrival.deliveries,
         "at": at,
-        "headers": {key[:HEADER_LENGTH]: value[:HEADER_LENGTH] for key, value in shown},
+        "headers": {_shown(key): _shown(value) for key, value in shown},
         "size": len(arrival.data),
         "sha256": hashlib.sha256(arrival.data).hexdigest(),
     }
@@ -46,6 +46,11 @@ def letter(arrival: Arrival, error: InvalidEvent, at: float, most: int) -> bytes
     document["clipped"] = len(arrival.data) > room
     document["data"] = base64.b64encode(arrival.data[: max(room, 0)]).decode()
     return json.dumps(document).encode()
+
+
+def _shown(text: str) -> str:
+    """The beginning of a text that anybody may have written, as what every reader takes."""
+    return text[:TEXT_SHOWN].encode("utf-8", "backslashreplace").decode()
 
 
 async def bury(

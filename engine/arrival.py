@@ -61,13 +61,17 @@ def read_object(data: bytes, max_bytes: int) -> dict[str, Any]:
         raise InvalidEvent("json_invalid", "event", str(error)) from error
     if not isinstance(document, dict):
         raise InvalidEvent("dict_type", "event", "a JSON object is expected")
-    for path, kind, what in _faults(document, "", 1):
-        raise InvalidEvent(kind, path or "event", what)
     return document
 
 
+def check_values(document: dict[str, Any], path: str) -> None:
+    """Raise InvalidEvent for the first value that JSON allows and nobody means."""
+    for where, kind, what in _faults(document, path, 1):
+        raise InvalidEvent(kind, where or "event", what)
+
+
 def _faults(value: object, path: str, depth: int) -> Iterator[tuple[str, str, str]]:
-    """What JSON allows and nobody means, each with its path and kind."""
+    """Each fault with its path and kind."""
     if depth > MAX_DEPTH:
         yield path, "too_deep", f"nested deeper than {MAX_DEPTH} levels"
     elif isinstance(value, str) and "\0" in value:

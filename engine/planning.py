@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
@@ -17,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from engine.arrival import Arrival, read_object, within
+from engine.arrival import Arrival, check_values, read_object, within
 from engine.errors import InvalidEvent
 from engine.types import Data, Task
 
@@ -110,12 +111,16 @@ def plan_approved(arrival: Arrival, max_bytes: int) -> PlanApproved:
     understood; what is not known is kept.
     """
     document = read_object(arrival.data, max_bytes)
+    read: Callable[[dict[str, Any], Arrival], tuple[_Identity, object]]
     if "specversion" in document:
-        identity, payload = _cloud_event(document)
+        document["payload"] = document.pop("data", None)
+        read = _cloud_event
     elif "payload" in document and document.keys() & {"event_type", "idempotency_key", "producer"}:
-        identity, payload = _envelope(document, arrival)
+        read = _envelope
     else:
-        identity, payload = _by_message(arrival), document
+        read = _bare
+    check_values(document, "payload" if read is _bare else "")
+    identity, payload = read(document, arrival)
     if not isinstance(payload, dict):
         raise InvalidEvent("dict_type", "payload", "a JSON object is expected")
     try:
@@ -138,13 +143,17 @@ def _invalid(error: ValidationError) -> InvalidEvent:
     return InvalidEvent(first["type"], where, first["msg"])
 
 
-def _cloud_event(document: dict[str, Any]) -> tuple[_Identity, object]:
+def _bare(document: dict[str, Any], arrival: Arrival) -> tuple[_Identity, object]:
+    return _by_message(arrival), document
+
+
+def _cloud_event(document: dict[str, Any], _arrival: Arrival) -> tuple[_Identity, object]:
     identity = _Identity(_text(document, "source"), _text(document, "id"))
     for name, value in (("source", identity.source), ("id", identity.key)):
         if not value:
             raise InvalidEvent("missing", name, "CloudEvents require it")
     _check_type(document, "type")
-    return identity, _stamped(document.get("data"), document.get("time"))
+    return identity, _stamped(document["payload"], document.get("time"))
 
 
 def _envelope(document: dict[str, Any], arrival: Arrival) -> tuple[_Identity, object]:

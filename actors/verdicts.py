@@ -1,0 +1,45 @@
+"""What becomes of an event whose deliberation has not ended; knows nothing of how it was tried."""
+
+from __future__ import annotations
+
+from nats.aio.msg import Msg
+
+from actors.patience import BROKEN, said
+from engine.arrival import Arrival
+from engine.errors import ConclaveError, Conflict, InvalidEvent, InvalidRequest, NotFound
+
+CRASHES = 5
+"""After so many deliveries an event that only meets bugs is buried, so that others get on."""
+
+
+def arrived(message: Msg) -> Arrival:
+    """The event as it came."""
+    known = message.metadata
+    return Arrival(
+        stream=known.stream,
+        seq=known.sequence.stream,
+        subject=message.subject,
+        data=message.data,
+        headers=dict(message.headers or {}),
+        deliveries=known.num_delivered,
+    )
+
+
+def bug(error: BaseException) -> BaseException | None:
+    """The error itself if its text is not enough to understand it."""
+    return None if isinstance(error, (*BROKEN, ConclaveError)) else error
+
+
+def verdict(id_: str, error: BaseException, deliveries: int) -> InvalidEvent | None:
+    """Why a deliberation can never be had, None if it may be had later."""
+    if isinstance(error, InvalidEvent):
+        return error
+    if isinstance(error, InvalidRequest):
+        return InvalidEvent("invalid_request", error.where, f"{id_}: {error.what}")
+    if isinstance(error, Conflict):
+        return InvalidEvent("conflict", "event", f"{id_}: {error}")
+    if isinstance(error, NotFound):
+        return InvalidEvent("unknown_role", "payload.roles", f"{id_}: {error}")
+    if isinstance(error, ConclaveError) or deliveries < CRASHES:
+        return None
+    return InvalidEvent("crashed", "event", f"{id_}: {said(error)}")
