@@ -108,7 +108,7 @@ def summary(found: Result) -> RenderableType:
         revised = f"revised {len(ranked.proposal.revisions)} x"
         order.add_row(f"{ranked.rank}.", ranked.proposal.author_id, f"{ranked.score:.2f}", revised)
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("condorcet", " ".join((decision.condorcet.status, decision.condorcet.winner)))
+    facts.add_row("condorcet", f"{decision.condorcet.status} {decision.condorcet.winner}")
     facts.add_row("margin", f"{decision.margin:.2f} ({decision.rule}, 0 to 1)")
     facts.add_row(
         "agreement", f"tau {_number(decision.agreement_tau)}, W {_number(decision.agreement_w)}"

@@ -5,6 +5,7 @@ build({"pools": ..., "councils": ...})    the application, also for a Serve conf
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +60,7 @@ class DeliberationRequest(Data):
     title: str = ""
     rubric: str = ""
     requirements: tuple[str, ...] = ()
-    context: dict[str, JsonValue] = {}
+    context: dict[str, JsonValue] = Field(default_factory=dict)
     rounds: int | None = Field(default=None, ge=0)
     num_agents: int | None = Field(default=None, ge=1)
 
@@ -116,12 +117,6 @@ async def _refuse_fields(_request: Request, error: RequestValidationError) -> JS
     return await _refuse(_request, InvalidRequest(where, first["msg"]))
 
 
-@serve.deployment(
-    max_ongoing_requests=1000,
-    ray_actor_options={"num_cpus": 0},
-    graceful_shutdown_timeout_s=5,
-)
-@serve.ingress(api)
 class Edge:
     """HTTP in, one task each to the council's actor, its result out."""
 
@@ -153,7 +148,7 @@ class Edge:
     @api.get("/v1/councils")
     async def councils(self) -> list[CouncilInfo]:
         """Every council and how it stands."""
-        return [await self._council(role) for role in self._councils.roles]
+        return await asyncio.gather(*map(self._council, self._councils.roles))
 
     @api.get("/healthz")
     async def healthz(self) -> dict[str, str]:
@@ -167,9 +162,6 @@ class Edge:
         response.status_code = 503 if state.troubles else 200
         posts: list[JsonValue] = [post.model_dump(mode="json") for post in state.posts]
         return {"ready": not state.troubles, "troubles": list(state.troubles), "posts": posts}
-
-    async def check_health(self) -> None:
-        """For Serve: nothing here can break without the replica's end."""
 
     async def _council(self, role: str) -> CouncilInfo:
         council = self._config.council(role)
@@ -194,12 +186,6 @@ class Edge:
         return self._journal
 
 
-@serve.deployment(
-    name="Supervisor",
-    ray_actor_options={"num_cpus": 0},
-    health_check_period_s=5,
-    graceful_shutdown_timeout_s=5,
-)
 class SupervisorReplica:
     """The one replica that sees to all actors."""
 
@@ -216,6 +202,14 @@ class SupervisorReplica:
         self._supervisor.check()
 
 
+INGRESS = serve.ingress(api)(Edge)
+REPLICA: dict[str, Any] = {
+    "ray_actor_options": {"num_cpus": 0},  # else two replicas take the cores of a laptop's engine
+    "health_check_period_s": 5,
+    "graceful_shutdown_timeout_s": 5,
+}
+
+
 def build(arguments: dict[str, Any] | Config) -> Application:
     """The Serve application of a configuration; SetupError names what is wrong with it."""
     try:
@@ -227,7 +221,9 @@ def build(arguments: dict[str, Any] | Config) -> Application:
             f"{where}: {first['msg']}", "Mend it in the Serve config's `args`"
         ) from error
     names = roster(config)
-    return Edge.bind(config, names, SupervisorReplica.bind(config, names))
+    supervisor = serve.deployment(name="Supervisor", **REPLICA)(SupervisorReplica)
+    edge = serve.deployment(name="Edge", max_ongoing_requests=1000, **REPLICA)(INGRESS)
+    return edge.bind(config, names, supervisor.bind(config, names))
 
 
 @contextmanager
@@ -243,4 +239,4 @@ def serving(config: Config) -> Iterator[str]:
         serve.run(build(config), name="conclave", route_prefix="/")
         yield f"http://{host}:{port}"
     finally:
-        serve.shutdown()
+        serve.shutdown()  # type: ignore[no-untyped-call]  # Ray's own gap

@@ -63,7 +63,7 @@ class CouncilActor:
         config: Config,
         role: str,
         pools: Callable[[Config, Council], Mapping[str, Pool]],
-        die: Callable[[int], object] = os._exit,
+        die: Callable[[int], None] = os._exit,
     ) -> None:
         council = config.council(role)
         assert council is not None, f"no council {role} in the configuration"

@@ -17,6 +17,8 @@ from engine.events import END, Record
 from engine.results import Result
 from engine.types import Task
 
+HEALTH_WITHIN_S = 2.0
+
 Find = Callable[[str], Any]
 """The handle of the actor of that name, None while there is none."""
 
@@ -78,10 +80,11 @@ class Councils:
         return found
 
     async def health(self, role: str) -> CouncilHealth | None:
-        """The council as it stands, None while it is away."""
+        """The council as it stands, None while it is away or does not answer."""
         try:
-            found: CouncilHealth = await call(self._handle(self._name(role)).health.remote())
-        except ActorAway:
+            asked = call(self._handle(self._name(role)).health.remote())
+            found: CouncilHealth = await asyncio.wait_for(asked, HEALTH_WITHIN_S)
+        except (ActorAway, TimeoutError):
             return None
         return found
 

@@ -53,7 +53,7 @@ class BridgeActor:
     """The bridge with the councils of a roster behind it; starts when first asked how it does."""
 
     def __init__(
-        self, config: Config, roster: Roster, die: Callable[[int], object] = os._exit
+        self, config: Config, roster: Roster, die: Callable[[int], None] = os._exit
     ) -> None:
         self._councils = Councils(roster)
         self._bridge = Bridge(config.bus, self._councils.roles, self._end_of, lambda: die(1))

@@ -142,6 +142,7 @@ def _sampling_params(request: Request) -> Any:
         max_tokens=request.max_tokens,
         temperature=request.sampling.temperature,
         top_p=request.sampling.top_p,
+        repetition_penalty=request.sampling.repetition_penalty,
         logprob_token_ids=list(request.labels) or None,
         structured_outputs=None if schema is None else StructuredOutputsParams(json=schema),
         output_kind=RequestOutputKind.FINAL_ONLY,

@@ -50,7 +50,7 @@ class Journal:
         """Leave; writers and followers still at work are stopped by that."""
         await self._client.leave()
 
-    async def read(self, id: str) -> History:  # noqa: A002 - the noun's name
+    async def read(self, id: str) -> History:
         """All there is of a deliberation, empty if nothing; Unavailable while NATS is away."""
         found = [opened_ async for opened_ in self._written(root_of(id))]
         if not found:
@@ -58,11 +58,11 @@ class Journal:
         records = tuple(record for message in found for record in message.records)
         return History(records, found[-1].seq, found[-1].ended)
 
-    def writer(self, id: str, last: int) -> Writer:  # noqa: A002 - the noun's name
+    def writer(self, id: str, last: int) -> Writer:
         """A writer that goes on behind `last`, as `read` told it."""
         return Writer(self._client, id, last, self._patience_s)
 
-    async def follow(self, id: str, after_seq: int = 0) -> AsyncGenerator[Record]:  # noqa: A002 - the noun's name
+    async def follow(self, id: str, after_seq: int = 0) -> AsyncGenerator[Record]:
         """The records behind `after_seq`, those to come as they come, up to the end.
 
         Close it (`contextlib.aclosing`) to leave early. A message heard is only a reason to look:

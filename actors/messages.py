@@ -34,7 +34,7 @@ class Found(NamedTuple):
     ended: bool
 
 
-def root_of(id: str) -> str:  # noqa: A002 - the noun's name
+def root_of(id: str) -> str:
     """The subject under which a deliberation is journalled: a client's id never becomes one."""
     return f"deliberation.{hashlib.sha256(id.encode()).hexdigest()[:32]}"
 

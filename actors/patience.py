@@ -40,7 +40,7 @@ def pauses(first_s: float = 0.05, longest_s: float = 2.0) -> Iterator[float]:
     """Seconds to wait before each further attempt: doubling, each drawn from its upper half."""
     pause = first_s
     while True:
-        yield pause * random.uniform(0.5, 1.0)  # noqa: S311 - it spreads, it hides nothing
+        yield pause * random.uniform(0.5, 1.0)
         pause = min(pause * 2, longest_s)
 
 

@@ -83,15 +83,16 @@ def _questions(engine: Engine, turn: Turn, form: ChoiceForm) -> tuple[Request, .
         last.model_copy(update={"content": f"{last.content}\n\n{question}"})
         for question in form.questions
     )
+    labels = _distinct_ids(engine, form.labels)
     return tuple(
         Request(
             id=f"{turn.id}-{number}",
             # One token leaves no room to think first.
             prompt=engine.render((*before, message), thinks=False),
             max_tokens=1,
-            labels=_distinct_ids(engine, labels),
+            labels=labels,
         )
-        for number, (message, labels) in enumerate(zip(asked, form.labels, strict=True))
+        for number, message in enumerate(asked)
     )
 
 
@@ -127,8 +128,9 @@ def _reply(turn: Turn, requests: Sequence[Request], results: Sequence[Generation
         generated=sum(result.tokens for result in results),
     )
     if isinstance(turn.form, ChoiceForm):
-        asked = zip(turn.form.labels, requests, results, strict=True)
-        return Reply(choices=tuple(_odds(*answer) for answer in asked), usage=usage)
+        asked = zip(requests, results, strict=True)
+        odds = tuple(_odds(turn.form.labels, request, result) for request, result in asked)
+        return Reply(choices=odds, usage=usage)
     (result,) = results
     return Reply(
         text=result.text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -103,7 +103,7 @@ class Supervisor:
             await asyncio.sleep(pause)
 
     async def _keep(self, seat: Seat) -> None:
-        """Have the seat filled for ever; an actor that cannot last is made anew ever more slowly."""
+        """Keep the seat filled; an actor that does not last is made anew ever more slowly."""
         waits, well_since = pauses(FIRST_PAUSE_S, LAST_PAUSE_S), time.monotonic()
         while True:
             handle = await asyncio.to_thread(find_actor, seat.name)
@@ -167,8 +167,7 @@ def _standing(health: Any) -> tuple[Literal["starting", "ready", "failed"], str]
 
 
 async def _provision(bus: BusConfig) -> None:
-    closed: Callable[[], None] = lambda: None  # noqa: E731
-    client = await connect(bus.url, "conclave-supervisor", closed)
+    client = await connect(bus.url, "conclave-supervisor", lambda: None)
     try:
         await provision(client.streams(), bus)
     finally:

@@ -35,7 +35,7 @@ class Writer:
     Nobody waits for a record to be durable, only for `flush` and `end`.
     """
 
-    def __init__(self, client: Connection, id: str, last: int, patience_s: float) -> None:  # noqa: A002 - the noun's name
+    def __init__(self, client: Connection, id: str, last: int, patience_s: float) -> None:
         self._client, self._id, self._last = client, id, last
         self._js = client.streams()
         self._root = root_of(id)

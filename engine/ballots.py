@@ -18,30 +18,31 @@ Beats = Mapping[tuple[str, str], int]
 
 def ballot_from_odds(
     voter: str,
-    sheet: Mapping[str, str],
+    candidates: Sequence[str],
     pairs: Sequence[tuple[str, str]],
-    answers: Sequence[LabelOdds],
+    answers: Sequence[tuple[LabelOdds, LabelOdds]],
+    labels: tuple[str, str],
 ) -> Ballot:
     """The ranking that a voter's pairwise odds amount to.
 
-    `sheet` maps labels to candidates in the order they were shown; `answers` holds two answers
-    for each pair of labels, the pair asked in both orders. A candidate's score is the mean, over
-    the other candidates, of the mean probability that it is the better one.
+    Each pair was asked twice: as (first, second) and as (second, first), so that a liking for a
+    label cancels out. A candidate's score is the mean, over the other candidates, of the chance
+    that it is the better one.
     """
-    chance: dict[str, list[float]] = {label: [] for label in sheet}
+    chance: dict[str, list[float]] = {candidate: [] for candidate in candidates}
     agreed = 0
-    for number, (first, second) in enumerate(pairs):
-        one, other = answers[2 * number].odds[first], answers[2 * number + 1].odds[first]
+    for (first, second), (straight, swapped) in zip(pairs, answers, strict=True):
+        one, other = straight.odds[labels[0]], swapped.odds[labels[1]]
         chance[first].append((one + other) / 2)
         chance[second].append(1 - (one + other) / 2)
         agreed += (one > 0.5) == (other > 0.5)
-    scores = {sheet[label]: fmean(values) for label, values in chance.items()}
+    scores = {candidate: fmean(values) for candidate, values in chance.items()}
     return Ballot(
         voter=voter,
         ranking=tuple(sorted(scores, key=lambda candidate: -scores[candidate])),
         scores=scores,
         consistency=agreed / len(pairs),
-        mass=min(answer.mass for answer in answers),
+        mass=min(answer.mass for both in answers for answer in both),
     )
 
 

@@ -22,7 +22,7 @@ class PoolConfig(Data):
     replicas: int = Field(default=1, ge=1)
     cpus: float = Field(default=1.0, ge=0.0)
     gpus: float = Field(default=0.0, ge=0.0)
-    resources: dict[str, float] = {}
+    resources: dict[str, float] = Field(default_factory=dict)
     cores: str = ""
     kv_cache_gb: float = Field(default=1.0, gt=0.0)
     gpu_memory_share: float = Field(default=0.9, gt=0.0, le=1.0)
@@ -146,8 +146,10 @@ class Config(Data):
 
 FLEET = {
     "DEV": (
-        "Judge whether the text says exactly what to build, in which order, and how each step "
-        "is shown to work. Prefer the smallest change that meets every requirement.",
+        (
+            "Judge whether the text says exactly what to build, in which order, and how each step "
+            "is shown to work. Prefer the smallest change that meets every requirement."
+        ),
         (
             "You implement it: name the modules, the interfaces and the order of the work.",
             "You maintain it for years: prefer what is easy to read, test and change.",
@@ -155,8 +157,10 @@ FLEET = {
         ),
     ),
     "QA": (
-        "Judge whether every acceptance criterion has a test that could fail, and whether the "
-        "likely failures are covered before the unlikely ones.",
+        (
+            "Judge whether every acceptance criterion has a test that could fail, and whether the "
+            "likely failures are covered before the unlikely ones."
+        ),
         (
             "You design the tests: one for each criterion, with its data and expected result.",
             "You attack it: boundary values, bad input, concurrency, interruption.",
@@ -164,8 +168,10 @@ FLEET = {
         ),
     ),
     "ARCHITECT": (
-        "Judge whether the parts have clear duties, the data flows one way, and the hard "
-        "decisions are named with what was given up.",
+        (
+            "Judge whether the parts have clear duties, the data flows one way, and the hard "
+            "decisions are named with what was given up."
+        ),
         (
             "You draw the boundaries: components, contracts, and who owns which data.",
             "You guard quality: latency, availability, cost and how they are measured.",
@@ -173,8 +179,10 @@ FLEET = {
         ),
     ),
     "DEVOPS": (
-        "Judge whether it can be rolled out, watched and taken back safely, by people who did "
-        "not write it.",
+        (
+            "Judge whether it can be rolled out, watched and taken back safely, by people who did "
+            "not write it."
+        ),
         (
             "You roll it out: environments, configuration, steps, and the way back.",
             "You watch it: signals, thresholds, and what the one on call does.",
@@ -182,8 +190,10 @@ FLEET = {
         ),
     ),
     "DATA": (
-        "Judge whether the data is modelled, moved and kept correctly, and whether old data "
-        "survives the change.",
+        (
+            "Judge whether the data is modelled, moved and kept correctly, and whether old data "
+            "survives the change."
+        ),
         (
             "You model it: entities, keys, constraints, and indexes for the real queries.",
             "You move it: migrations that can be interrupted, backfills, and checks of both.",

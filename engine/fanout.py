@@ -49,6 +49,6 @@ async def _pump(stream: AsyncGenerator[T, None], arrived: asyncio.Queue[T | _End
                 arrived.put_nowait(item)
     except asyncio.CancelledError:
         raise
-    except BaseException as broken:  # carried to the consumer, who raises it
+    except BaseException as broken:  # noqa: BLE001 - carried to the consumer, who raises it
         error = broken
     arrived.put_nowait(_Ended(error))

@@ -43,7 +43,8 @@ SYSTEM = Message(
     ),
 )
 
-LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+OPTIONS = ("1", "2")
 MAX_FINDINGS = 2
 MIN_MASS = 0.001
 CLIP_MARK = " [clipped]"
@@ -119,8 +120,8 @@ def draft(brief: Brief, agent: Agent, council: Council) -> tuple[Message, ...]:
     words = council.budgets.draft * 3 // 5
     return _ask(
         brief.text,
-        f"{_who(agent)}\nWrite your own answer to the task: what to do, and why, in at most {words} "
-        "words. Meet the requirements and follow the rubric. Write the answer only.",
+        f"{_who(agent)}\nWrite your own answer to the task: what to do, and why, in at most "
+        f"{words} words. Meet the requirements and follow the rubric. Write the answer only.",
     )
 
 
@@ -206,38 +207,50 @@ def revise(
 
 
 class Sheet(Data):
-    """What one voter is shown: `labels` maps a label to an author, in the order on the page."""
+    """What one voter is shown: the authors in the order of their texts on the page."""
 
-    labels: dict[str, str]
+    authors: tuple[str, ...]
+
+    @property
+    def letters(self) -> dict[str, str]:
+        """The anonymous name of each author's text."""
+        return dict(zip(self.authors, LETTERS, strict=False))
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """Every pair of labels, once."""
-        return list(combinations(self.labels, 2))
+        """Every pair of authors, once."""
+        return list(combinations(self.authors, 2))
 
     @property
     def form(self) -> ChoiceForm:
-        """Two questions a pair, the second with the labels the other way round."""
+        """Two questions a pair, the second with the options the other way round.
+
+        The labels are the options' numbers and not the texts' letters: whatever a model has for a
+        label then speaks once for each text.
+        """
         asked = [order for a, b in self.pairs for order in ((a, b), (b, a))]
+        letters = self.letters
         questions = tuple(
-            f"Which proposal is better, {a} or {b}? Answer with that one letter." for a, b in asked
+            f"Option 1 is proposal {letters[a]}. Option 2 is proposal {letters[b]}. "
+            "Which option is better? Answer 1 or 2."
+            for a, b in asked
         )
-        return ChoiceForm(questions=questions, labels=tuple(asked))
+        return ChoiceForm(questions=questions, labels=OPTIONS)
 
 
 def sheet(order: Sequence[str], seat: int) -> Sheet:
-    """The sealed order for even seats, its reverse for odd ones: two prefixes, no favoured place."""
+    """The sealed order for even seats, its reverse for odd ones: no text has a favoured place."""
     shown = order if seat % 2 == 0 else list(reversed(order))
-    return Sheet(labels=dict(zip(LABELS, shown, strict=False)))
+    return Sheet(authors=tuple(shown))
 
 
 def vote(
     brief: Brief, voter: Agent, sheet: Sheet, texts: Mapping[str, Proposal]
 ) -> tuple[Message, ...]:
-    """Ask for pairwise comparisons of all texts, labels only. The reply is read by `read_ballot`."""
+    """Ask which of each two texts is better. The reply is odds: `read_ballot`."""
     shown = "\n".join(
-        _fenced(f"proposal {label}", texts[author].text, brief.fence)
-        for label, author in sheet.labels.items()
+        _fenced(f"proposal {letter}", texts[author].text, brief.fence)
+        for author, letter in sheet.letters.items()
     )
     return _ask(
         f"{brief.text}\n{shown}",
@@ -247,9 +260,10 @@ def vote(
 
 def read_ballot(voter: Agent, sheet: Sheet, reply: Reply) -> Ballot:
     """The voter's ranking; Unreadable when the model hardly considered the labels."""
-    ballot = ballot_from_odds(voter.id, sheet.labels, sheet.pairs, reply.choices)
+    both_orders = list(zip(reply.choices[::2], reply.choices[1::2], strict=True))
+    ballot = ballot_from_odds(voter.id, sheet.authors, sheet.pairs, both_orders, OPTIONS)
     if ballot.mass < MIN_MASS:
-        raise Unreadable(f"the letters held only {ballot.mass:.5f} of the probability")
+        raise Unreadable(f"the answers 1 and 2 held only {ballot.mass:.5f} of the probability")
     return ballot
 
 

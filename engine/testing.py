@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 
@@ -20,9 +21,8 @@ class ScriptedModel:
     """Answers every turn at once, as scripted; keeps the turns it was asked.
 
     `script` maps (agent, phase) to a text; a missing entry gets a text made of the turn's own
-    facts. `odds` gives the chance that the first label of a question is the better one, from the
-    turn, the label's place in the question and both labels; without it the first label on the
-    voter's page is always preferred.
+    facts. `odds` gives the chance that a question's first option is the better one, from the turn
+    and the letters of both texts; without it the text that is first on the page is preferred.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class ScriptedModel:
         await asyncio.sleep(0)
         prompt = sum(words(message.content) for message in turn.messages)
         if isinstance(turn.form, ChoiceForm):
-            choices = tuple(self._choose(turn, first, second) for first, second in turn.form.labels)
+            choices = tuple(self._choose(turn, question) for question in turn.form.questions)
             usage = Usage(prompt=prompt * len(choices), generated=len(choices))
             return Reply(choices=choices, usage=usage)
         text = self.script.get((turn.agent, turn.phase)) or self._text(turn)
@@ -50,9 +50,10 @@ class ScriptedModel:
         """How often each agent was asked in each phase."""
         return Counter((turn.agent, turn.phase) for turn in self.turns)
 
-    def _choose(self, turn: Turn, first: str, second: str) -> LabelOdds:
+    def _choose(self, turn: Turn, question: str) -> LabelOdds:
+        first, second = re.findall(r"is proposal (\w)", question)
         chance = self.odds(turn, first, second)
-        return LabelOdds(odds={first: chance, second: 1 - chance}, mass=0.99)
+        return LabelOdds(odds={"1": chance, "2": 1 - chance}, mass=0.99)
 
     def _text(self, turn: Turn) -> str:
         if isinstance(turn.form, JsonForm):

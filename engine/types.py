@@ -30,6 +30,7 @@ class Sampling(Data):
 
     temperature: float = Field(default=0.7, ge=0.0, le=2.0)
     top_p: float = Field(default=0.95, gt=0.0, le=1.0)
+    repetition_penalty: float = Field(default=1.0, gt=0.0, le=2.0)
 
 
 class Agent(Data):
@@ -80,7 +81,7 @@ class Task(Data):
     title: str = ""
     rubric: str = ""
     requirements: tuple[str, ...] = ()
-    context: dict[str, JsonValue] = {}
+    context: dict[str, JsonValue] = Field(default_factory=dict)
     rounds: int | None = Field(default=None, ge=0)
     num_agents: int | None = Field(default=None, ge=1)
     story_id: str = ""
@@ -112,11 +113,12 @@ class ChoiceForm(Data):
     """The reply is, for each question, the probability of each label: one token a question.
 
     Each question is appended to the last message in turn, so that all of them share one prefix.
+    Labels must begin with distinct tokens.
     """
 
     kind: Literal["choice"] = "choice"
     questions: tuple[str, ...]
-    labels: tuple[tuple[str, ...], ...]
+    labels: tuple[str, ...]
 
 
 Form = Annotated[TextForm | JsonForm | ChoiceForm, Field(discriminator="kind")]

@@ -12,12 +12,12 @@ from engine.events import Failed, Record, Resumed
 from engine.types import Data, Task
 
 
-def record(id: str, seq: int) -> Record:  # noqa: A002
+def record(id: str, seq: int) -> Record:
     """The smallest record there is."""
     return Record(deliberation=id, seq=seq, at=float(seq), event=Resumed())
 
 
-def last_record(id: str, seq: int) -> Record:  # noqa: A002
+def last_record(id: str, seq: int) -> Record:
     """The end of a deliberation in which no decision could be had."""
     event = Failed(error_type="QuorumLost", message="gone", lost={}, tokens={})
     return Record(deliberation=id, seq=seq, at=float(seq), event=event)

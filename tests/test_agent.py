@@ -160,7 +160,7 @@ async def test_a_choice_is_one_token_a_question(agents: Agents) -> None:
     """Odds are of the labels alone and sum to 1; mass is what they held of everything."""
     engine = ScriptedEngine()
     actor = await agents(engine)
-    form = ChoiceForm(questions=("one?", "two?"), labels=(("A", "B"), ("C", "D")))
+    form = ChoiceForm(questions=("one?", "two?"), labels=("A", "B"))
     reply = (await actor.speak(a_turn(form=form))).reply
     assert [set(choice.odds) for choice in reply.choices] == [{"A", "B"}, {"C", "D"}]
     assert reply.choices[0].odds["A"] == pytest.approx(2 / 3)
@@ -177,7 +177,7 @@ async def test_labels_must_be_distinct_tokens(
     """A label that cannot be read from one token is refused, never guessed."""
     actor = await agents(ScriptedEngine())
     with pytest.raises(SpeechFailed, match=why):
-        await actor.speak(a_turn(form=ChoiceForm(questions=("?",), labels=(labels,))))
+        await actor.speak(a_turn(form=ChoiceForm(questions=("?",), labels=labels)))
 
 
 async def test_a_prompt_beyond_the_window_is_refused(agents: Agents) -> None:

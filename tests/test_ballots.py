@@ -115,26 +115,24 @@ def test_agreement_needs_two_voters_and_two_candidates() -> None:
 
 @pytest.mark.parametrize("wanted", list(permutations(NAMES[:3])))
 def test_odds_become_the_ranking_they_express(wanted: tuple[str, ...]) -> None:
-    """Consistent pairwise odds give back the order they came from, whatever the labels."""
-    sheet = {"A": "a", "B": "b", "C": "c"}
-    pairs = [("A", "B"), ("A", "C"), ("B", "C")]
+    """Consistent pairwise odds give back the order they came from, asked in both orders."""
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
     answers = []
     for first, second in pairs:
-        better = wanted.index(sheet[first]) < wanted.index(sheet[second])
-        odds = {first: 0.8 if better else 0.2, second: 0.2 if better else 0.8}
-        answers += [LabelOdds(odds=odds, mass=0.9), LabelOdds(odds=odds, mass=0.5)]
-    ballot = ballots.ballot_from_odds("v", sheet, pairs, answers)
+        chance = 0.8 if wanted.index(first) < wanted.index(second) else 0.2
+        answers.append((odds(chance, 0.9), odds(1 - chance, 0.5)))
+    ballot = ballots.ballot_from_odds("v", NAMES[:3], pairs, answers, ("1", "2"))
     assert ballot.ranking == wanted
     assert ballot.consistency == 1.0
     assert ballot.mass == 0.5
 
 
-def test_a_voter_that_follows_the_order_of_asking_is_seen() -> None:
-    """Whoever prefers the first label asked has no consistency, and even odds."""
-    answers = [
-        LabelOdds(odds={"A": 0.9, "B": 0.1}, mass=1.0),
-        LabelOdds(odds={"A": 0.1, "B": 0.9}, mass=1.0),
-    ]
-    ballot = ballots.ballot_from_odds("v", {"A": "a", "B": "b"}, [("A", "B")], answers)
+def test_a_liking_for_a_label_cancels_out_and_is_seen() -> None:
+    """Whoever prefers option 1 whatever it is has no consistency, and even odds."""
+    ballot = ballots.ballot_from_odds("v", "ab", [("a", "b")], [(odds(0.9), odds(0.9))], ("1", "2"))
     assert ballot.consistency == 0.0
     assert ballot.scores == {"a": pytest.approx(0.5), "b": pytest.approx(0.5)}
+
+
+def odds(first: float, mass: float = 1.0) -> LabelOdds:
+    return LabelOdds(odds={"1": first, "2": 1 - first}, mass=mass)

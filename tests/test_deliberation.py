@@ -98,8 +98,7 @@ async def test_calls_run_side_by_side() -> None:
     events: list[Event] = []
 
     async def collect() -> None:
-        async for event in deliberate(task(), COUNCIL, model, words):
-            events.append(event)
+        events.extend([event async for event in deliberate(task(), COUNCIL, model, words)])
 
     running = asyncio.create_task(collect())
     widths: dict[Phase, int] = {}

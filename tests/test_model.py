@@ -87,7 +87,7 @@ async def test_json_is_valid_every_time(agent: AgentActor) -> None:
 async def test_choices_are_odds_with_their_mass(agent: AgentActor) -> None:
     """Each question's odds sum to 1; the labels hold a real share of what the model would say."""
     questions = tuple(f"Question {n}: which text is better? Answer A or B." for n in range(6))
-    form = ChoiceForm(questions=questions, labels=(("A", "B"),) * 6)
+    form = ChoiceForm(questions=questions, labels=("A", "B"))
     reply = (await agent.speak(a_turn(f"{STORY}\n\nText A: yes. Text B: no.", form))).reply
     assert all(math.isclose(sum(choice.odds.values()), 1.0) for choice in reply.choices)
     assert all(0.01 < choice.mass <= 1.0 for choice in reply.choices)
@@ -120,7 +120,7 @@ async def test_what_cannot_be_asked_is_refused(agent: AgentActor) -> None:
     with pytest.raises(SpeechFailed, match="the engine refused the turn"):
         await agent.speak(a_turn(form=JsonForm(json_schema={"type": "nonsense"})))
     with pytest.raises(SpeechFailed, match="not exactly one token"):
-        form = ChoiceForm(questions=("?",), labels=(("extraordinarily odd", "B"),))
+        form = ChoiceForm(questions=("?",), labels=("extraordinarily odd", "B"))
         await agent.speak(a_turn(form=form))
 
 

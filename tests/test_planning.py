@@ -29,14 +29,14 @@ calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no fault of the code."""
 
 
-def arrival(data: bytes | dict[str, Any], **more: Any) -> Arrival:  # noqa: ANN401
+def arrival(data: bytes | dict[str, Any], **more: Any) -> Arrival:
     """A message on the plan's subject."""
     raw = data if isinstance(data, bytes) else json.dumps(data).encode()
     place = {"stream": "PLANNING_EVENTS", "seq": 5, "subject": "planning.plan.approved"}
     return Arrival(data=raw, **{**place, **more})
 
 
-def read(data: bytes | dict[str, Any], **more: Any) -> PlanApproved:  # noqa: ANN401
+def read(data: bytes | dict[str, Any], **more: Any) -> PlanApproved:
     """The event in a message."""
     return plan_approved(arrival(data, **more), MAX)
 
@@ -189,7 +189,7 @@ def test_the_time_of_the_wrapping_serves_where_the_plan_has_none() -> None:
 
 @pytest.mark.parametrize("name", ["story_id", "plan_id", "approved_by"])
 @pytest.mark.parametrize("shape", [dict, enveloped, cloud])
-def test_required_fields_are_required_in_every_shape(name: str, shape: Any) -> None:  # noqa: ANN401
+def test_required_fields_are_required_in_every_shape(name: str, shape: Any) -> None:
     """A missing one is named by the same path whatever is around it."""
     lacking = {key: value for key, value in PLAN.items() if key != name}
     assert refused(shape(lacking)) == f"missing at payload.{name}"
@@ -320,7 +320,7 @@ fields = st.sampled_from(
 )
 def test_no_values_raise_anything_else(
     change: dict[str, Any],
-    shape: Any,  # noqa: ANN401
+    shape: Any,
     around: dict[str, Any],
 ) -> None:
     """Any values in any fields of any shape become tasks or one InvalidEvent."""
