@@ -82,7 +82,11 @@ class Bridge:
     async def start(self) -> None:
         """Connect, provide streams and durable, begin. Raises Unavailable or SetupError."""
         self._client = await connect(self._bus.url, "conclave-bridge", self._on_closed)
-        await provision(self._js, self._bus)
+        try:
+            await provision(self._js, self._bus)
+        except ConclaveError:
+            await self._client.leave()
+            raise
         self._slots = [asyncio.create_task(self._slot()) for _ in range(self._bus.slots)]
         for slot in self._slots:
             slot.add_done_callback(self._slot_ended)

@@ -71,7 +71,6 @@ async def bury(
 async def _publish(client: Connection, arrival: Arrival, data: bytes) -> None:
     place = f"{arrival.stream}.{arrival.seq}"
     headers = {
-        Header.MSG_ID.value: place,
         Header.EXPECTED_STREAM.value: DEADLETTER,
         Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: "0",
     }

@@ -261,14 +261,16 @@ async def test_a_set_up_trouble_keeps_the_event(
 
 
 async def test_stop_leaves_an_unfinished_event_to_another_bridge(
-    bus: BusConfig, client: Connection, bridge: Bridge, chamber: Chamber
+    bus: BusConfig, client: Connection, chamber: Chamber
 ) -> None:
-    """It is given back at once, not after the ack wait, and nothing is lost."""
+    """It is given back at once, not after the ack wait of a minute, and nothing is lost."""
+    patient = bus.model_copy(update={"ack_wait_s": 60.0})
+    first, second = Bridge(patient, ROLES, chamber), Bridge(patient, ROLES, chamber)
+    await first.start()
     await publish(client, plan(roles=["DEV"]))
-    await healthy(bridge, lambda _: chamber.running == 1, "begun")
-    await bridge.stop(grace_s=0)
+    await healthy(first, lambda _: chamber.running == 1, "begun")
+    await first.stop(grace_s=0)
     assert chamber.running == 0
-    second = Bridge(bus, ROLES, chamber)
     chamber.open.set()
     await second.start()
     await healthy(second, lambda h: h.handled == 1, "handled by the second")
