@@ -146,7 +146,7 @@ async def test_an_unknown_model_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture(scope="module")
 def local_ray() -> Iterator[Any]:
     """A Ray of its own, that ends an actor's children with the actor."""
-    os.environ["RAY_process_group_cleanup_enabled"] = "1"
+    os.environ["RAY_process_group_cleanup_enabled"] = "1"  # noqa: SIM112  Ray reads it in this case
     import ray
 
     ray.init(
@@ -159,6 +159,7 @@ def local_ray() -> Iterator[Any]:
 def _create(ray: Any, config: Any, replica: int) -> None:
     ray.remote(AgentActor).options(
         name=f"agent-{replica}",
+        lifetime="detached",
         num_cpus=config.cpus,
         runtime_env={"env_vars": {**engine_env(config, replica), "PYTHONPATH": os.getcwd()}},
     ).remote("small", replica, config)
