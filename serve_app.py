@@ -20,6 +20,7 @@ from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 
 from actors.councils import Councils
+from actors.crew import crew
 from actors.journal import Journal
 from actors.nats_server import free_port, require_free
 from actors.roster import Roster, roster
@@ -190,7 +191,7 @@ class SupervisorReplica:
     """The one replica that sees to all actors."""
 
     def __init__(self, config: Config, names: Roster) -> None:
-        self._supervisor = Supervisor(config, names)
+        self._supervisor = Supervisor(config.bus, crew(config, names))
         self._supervisor.start()
 
     async def state(self) -> State:

@@ -26,12 +26,6 @@ class Roster(Data):
     councils: dict[str, str]
     bridge: str
 
-    @property
-    def names(self) -> frozenset[str]:
-        """Every name there should be."""
-        agents = (name for names in self.agents.values() for name in names)
-        return frozenset((*agents, *self.councils.values(), self.bridge))
-
 
 def roster(config: Config) -> Roster:
     """The names that follow from the configuration and from the code that runs it."""

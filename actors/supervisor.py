@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -14,10 +14,10 @@ import ray
 from actors.bus import connect, provision
 from actors.calls import ActorAway, call
 from actors.councils import find_actor
-from actors.crew import Kind, Seat, crew
+from actors.crew import Kind, Seat
 from actors.patience import pauses
-from actors.roster import NAMESPACE, PREFIX, Roster
-from engine.config import BusConfig, Config
+from actors.roster import NAMESPACE, PREFIX
+from engine.config import BusConfig
 from engine.errors import ConclaveError, SetupError
 from engine.types import Data
 
@@ -55,16 +55,15 @@ class State(Data):
 
 
 class Supervisor:
-    """Sees to it that every actor of the roster is there, one task for each of them.
+    """Sees to it that every seat is filled, one task for each of them.
 
     Old actors, of another configuration or code, are drained and removed first: their engines
     hold what the new ones need.
     """
 
-    def __init__(self, config: Config, roster: Roster) -> None:
-        self._bus, self._roster = config.bus, roster
-        self._seats = crew(config, roster)
-        self._posts = {seat.name: Post(name=seat.name, kind=seat.kind) for seat in self._seats}
+    def __init__(self, bus: BusConfig, seats: Sequence[Seat]) -> None:
+        self._bus, self._seats = bus, seats
+        self._posts = {seat.name: Post(name=seat.name, kind=seat.kind) for seat in seats}
         self._bus_trouble = "not provisioned yet"
         self._work: asyncio.Task[None] | None = None
 
@@ -88,7 +87,7 @@ class Supervisor:
         return State(bus=self._bus_trouble, posts=tuple(self._posts.values()))
 
     async def _supervise(self) -> None:
-        await _remove(name for name in _named() if name not in self._roster.names)
+        await _remove([name for name in _named() if name not in self._posts])
         await asyncio.gather(self._provide_bus(), *map(self._keep, self._seats))
 
     async def _provide_bus(self) -> None:
@@ -182,11 +181,10 @@ def _named() -> list[str]:
     ]
 
 
-async def _remove(names: Iterable[str]) -> None:
+async def _remove(names: list[str]) -> None:
     """Drain and kill actors: the bridges first, so that no more work comes in."""
-    listed = list(names)
     for kind in ("bridge", "council", "agent"):
-        await asyncio.gather(*(_retire(n) for n in listed if n.startswith(f"{PREFIX}{kind}:")))
+        await asyncio.gather(*(_retire(n) for n in names if n.startswith(f"{PREFIX}{kind}:")))
 
 
 async def _retire(name: str) -> None:
