@@ -96,7 +96,7 @@ class AgentActor:
             self._canary.cancel()
         await asyncio.wait({starting := asyncio.wrap_future(self._starting)})
         if starting.exception() is None:
-            await asyncio.to_thread(starting.result().shutdown)
+            await starting.result().shutdown()
 
     @property
     def _name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import multiprocessing
 from collections.abc import Mapping, Sequence
@@ -127,9 +128,14 @@ class EngineHost:
         for child in multiprocessing.active_children():
             child.kill()
 
-    def shutdown(self) -> None:
-        """End the engine in good order."""
-        self._llm.shutdown(timeout=SHUTDOWN_S)
+    async def shutdown(self) -> None:
+        """End the engine in good order; takes seconds."""
+        handler = self._llm.output_handler
+        if handler is not None:
+            # Left running, it takes the orderly end for a death and logs a stack trace.
+            handler.cancel()
+            await asyncio.wait({handler})
+        await asyncio.to_thread(self._llm.shutdown, timeout=SHUTDOWN_S)
 
 
 def _sampling_params(request: Request) -> Any:

@@ -60,7 +60,7 @@ class Engine(Protocol):
     def kill(self) -> None:
         """End the engine's processes at once."""
 
-    def shutdown(self) -> None:
+    async def shutdown(self) -> None:
         """End the engine in good order; takes seconds."""
 
 

@@ -85,7 +85,7 @@ class ScriptedEngine:
         """Only noted."""
         self.killed = True
 
-    def shutdown(self) -> None:
+    async def shutdown(self) -> None:
         """Only noted."""
         self.closed = True
 
