@@ -139,7 +139,8 @@ class AgentActor:
         while True:
             await asyncio.sleep(self._config.canary_every_s)
             try:
-                await asyncio.wait_for(engine.generate(request), deadline)
+                async with asyncio.timeout(deadline):  # wait_for can lose a cancellation
+                    await engine.generate(request)
             except TimeoutError:
                 return self._end(engine, f"the engine gave no token within {deadline:g} s")
             except SpeechFailed as failure:

@@ -175,7 +175,8 @@ class Bridge:
 
     async def _rest(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _handle(self, message: Msg) -> None:
         self._in_flight += 1

@@ -82,8 +82,8 @@ class Councils:
     async def health(self, role: str) -> CouncilHealth | None:
         """The council as it stands, None while it is away or does not answer."""
         try:
-            asked = call(self._handle(self._name(role)).health.remote())
-            found: CouncilHealth = await asyncio.wait_for(asked, HEALTH_WITHIN_S)
+            async with asyncio.timeout(HEALTH_WITHIN_S):
+                found: CouncilHealth = await call(self._handle(self._name(role)).health.remote())
         except (ActorAway, TimeoutError):
             return None
         return found
@@ -96,7 +96,8 @@ class Councils:
             while True:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 try:
-                    records.append(await asyncio.wait_for(anext(stream), left))
+                    async with asyncio.timeout(left):
+                        records.append(await anext(stream))
                 except StopAsyncIteration:
                     return Conclusion(records, durable=True)
                 except TimeoutError:

@@ -114,7 +114,8 @@ class Journal:
 async def _within(seconds: float, event: asyncio.Event) -> bool:
     """Whether it happens in that time; it is cleared then."""
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
     except TimeoutError:
         return False
     event.clear()

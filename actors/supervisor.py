@@ -125,7 +125,8 @@ class Supervisor:
     async def _look_at(self, seat: Seat, handle: Any) -> bool:
         """Ask an actor how it does; whether it may stay as it is."""
         try:
-            health = await asyncio.wait_for(call(handle.health.remote()), ANSWER_WITHIN_S)
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                health = await call(handle.health.remote())
         except ActorAway as away:
             self._note(seat, "absent", str(away))
             return False
@@ -193,5 +194,6 @@ async def _retire(name: str) -> None:
         return
     log.info("%s is of another version: draining it", name)
     with suppress(ActorAway, TimeoutError, ConclaveError):
-        await asyncio.wait_for(call(handle.drain.remote()), DRAIN_WITHIN_S)
+        async with asyncio.timeout(DRAIN_WITHIN_S):
+            await call(handle.drain.remote())
     ray.kill(handle)
