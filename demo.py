@@ -29,11 +29,14 @@ from engine.config import BusConfig, Config, HttpConfig, PoolConfig, fleet_counc
 from engine.errors import SetupError
 from engine.planning import SUBJECT, plan_approved, tasks
 from engine.results import Result
-from engine.types import Task, Usage
+from engine.types import Sampling, Task, Usage
 
 READY_WITHIN_S = 300.0
 DECIDED_WITHIN_S = 900.0
 POLL_S = 0.5
+
+SMALL_SAMPLING = Sampling(temperature=0.6, top_p=0.9, repetition_penalty=1.1)
+"""A model of 135 million parameters repeats itself without a penalty."""
 
 
 def demo(plan: Path, out: Path, console: Console) -> None:
@@ -62,7 +65,7 @@ def small_config(model: Path, bus_url: str) -> Config:
     """Five councils on one pool of one engine, all on this machine's cores."""
     return Config(
         pools={"small": PoolConfig(model=str(model), window=4096)},
-        councils=fleet_councils(),
+        councils=fleet_councils(sampling=SMALL_SAMPLING),
         bus=BusConfig(url=bus_url),
         http=HttpConfig(port=0),
     )

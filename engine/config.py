@@ -204,9 +204,12 @@ FLEET = {
 """The five councils of a software-delivery fleet: the rubric, then a persona per agent."""
 
 
-def fleet_councils(pools: tuple[str, ...] = ("small",)) -> tuple[CouncilConfig, ...]:
+def fleet_councils(
+    pools: tuple[str, ...] = ("small",), sampling: Sampling | None = None
+) -> tuple[CouncilConfig, ...]:
     """The five councils of three agents each, all seated on the given pools."""
+    drawn = sampling or Sampling()
     return tuple(
-        CouncilConfig(role=role, rubric=rubric, personas=personas, pools=pools)
+        CouncilConfig(role=role, rubric=rubric, personas=personas, pools=pools, sampling=drawn)
         for role, (rubric, personas) in FLEET.items()
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from engine import ballots
 from engine.events import Decided
 from engine.transcript import Transcript
@@ -40,6 +42,7 @@ def decide(state: Transcript) -> Decided:
             condorcet=ballots.condorcet(beats, candidates),
             agreement_tau=ballots.mean_tau(complete),
             agreement_w=ballots.kendall_w(complete),
+            consistency=fmean(ballot.consistency for ballot in voted) if voted else None,
             objections=_objections(state, order[0]),
             minority=_minority(voted, order[0]),
             tokens=state.tokens,

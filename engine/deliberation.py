@@ -197,8 +197,8 @@ class _Run:
             yield event
 
     async def _revise(self, author: Agent, round: int, first: Sequence[Message]) -> Events:
-        critiques = self._critiques(author, round)
-        if not critiques:
+        critiques = [c for c in self._critiques(author, round) if c.findings]
+        if not critiques:  # nothing to mend: the text stands
             return
 
         def read(turn: Turn, reply: Reply) -> Outcome:

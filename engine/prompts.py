@@ -58,6 +58,7 @@ class Brief(Data):
     """What every prompt of one deliberation begins with, and what had to be left out of it."""
 
     text: str
+    title: str
     fence: str
     clipped: tuple[Clipped, ...]
 
@@ -76,7 +77,8 @@ def brief(task: Task, council: Council, count: Count) -> Brief:
             clipped.append(Clipped(part=part, kept=kept, tokens=tokens))
         left -= kept
         texts.append(_fenced(part, shown, fence))
-    return Brief(text="\n".join(texts), fence=fence, clipped=tuple(clipped))
+    title = _fenced("title", task.title, fence) if task.title else "the task above"
+    return Brief(text="\n".join(texts), title=title, fence=fence, clipped=tuple(clipped))
 
 
 def _parts(task: Task, council: Council) -> list[tuple[str, str]]:
@@ -120,8 +122,8 @@ def draft(brief: Brief, agent: Agent, council: Council) -> tuple[Message, ...]:
     words = council.budgets.draft * 3 // 5
     return _ask(
         brief.text,
-        f"{_who(agent)}\nWrite your own answer to the task: what to do, and why, in at most "
-        f"{words} words. Meet the requirements and follow the rubric. Write the answer only.",
+        f"{_who(agent)} Solve this task:\n{brief.title}\nSay what has to be done, step by step, and "
+        f"why, in at most {words} words. Meet the requirements and follow the rubric.",
     )
 
 
@@ -152,10 +154,10 @@ CRITIQUE_FORM = JsonForm(
                 "items": {
                     "type": "object",
                     "properties": {
+                        "issue": {"type": "string", "minLength": 20, "maxLength": 200},
                         "severity": {"type": "string", "enum": ["major", "minor"]},
-                        "issue": {"type": "string", "minLength": 10, "maxLength": 200},
                     },
-                    "required": ["severity", "issue"],
+                    "required": ["issue", "severity"],
                     "additionalProperties": False,
                 },
             },
@@ -171,11 +173,11 @@ def critique(brief: Brief, reviewer: Agent, proposal: Proposal) -> tuple[Message
     """Ask for findings against one anonymous text. The reply is JSON: `read_critique`."""
     return _ask(
         f"{brief.text}\n{_fenced('proposal', proposal.text, brief.fence)}",
-        f"{_who(reviewer)}\nReview the proposal, which another member wrote. List at most "
-        f"{MAX_FINDINGS} findings: each names one concrete defect and what would mend it, in one "
-        'sentence; "major" if a requirement is missed or it would fail, else "minor". Then say '
-        'whether to "accept" or to "revise" it. Answer as JSON: {"findings": [{"severity": "...", '
-        '"issue": "..."}], "verdict": "..."}',
+        f"{_who(reviewer)} Another member wrote this proposal for:\n{brief.title}\nWhat does it "
+        f"miss, or where would it fail? Name at most {MAX_FINDINGS} findings. The issue of each is "
+        "one full sentence: what is wrong, and what would mend it. Its severity is major if a "
+        "requirement is missed or it would fail, else minor. The verdict comes last: accept or "
+        "revise. Answer in JSON.",
     )
 
 
@@ -200,8 +202,9 @@ def revise(
         Message(role="assistant", content=own.text),
         Message(
             role="user",
-            content=f"Another member reviewed your answer:\n{said}\nWrite your answer anew, whole. "
-            "Mend what the findings show to be wrong, keep what is right. Write the answer only.",
+            content=f"Another member found this wrong with your answer:\n{said}\nSolve the task "
+            f"again:\n{brief.title}\nSay what has to be done, step by step, and why. Mend what the "
+            "findings show to be wrong, keep what is right.",
         ),
     )
 

@@ -259,7 +259,12 @@ class Minority(Data):
 
 
 class Decision(Data):
-    """What the council decided and all that qualifies it; degraded comes first on purpose."""
+    """What the council decided and all that qualifies it; degraded comes first on purpose.
+
+    `agreement_tau` (-1 to 1) and `agreement_w` (0 to 1) are over the complete rankings, None where
+    there are fewer than two. `consistency` is the mean share of comparisons that came out the same
+    in both orders of asking: near 0 the voters followed the order and not the texts.
+    """
 
     degraded: bool
     lost: dict[str, str]
@@ -270,6 +275,7 @@ class Decision(Data):
     condorcet: Condorcet
     agreement_tau: float | None
     agreement_w: float | None
+    consistency: float | None
     objections: tuple[Objection, ...]
     minority: tuple[Minority, ...]
     tokens: dict[Phase, Usage]

@@ -86,6 +86,13 @@ async def test_the_author_revises_and_never_the_reviewer() -> None:
         assert turn.messages[-2].content == f"{turn.agent} says draft 0"
 
 
+async def test_a_text_without_findings_stands() -> None:
+    """Where the reviewer finds nothing, the author is not asked to change anything."""
+    clean = json.dumps({"findings": [], "verdict": "accept"})
+    events = await run(ScriptedModel({(TWO, Phase.CRITIQUE): clean}))
+    assert {revised.agent for revised in of(events, Revised)} == {TWO, THREE}
+
+
 async def test_reviewers_rotate() -> None:
     """In two rounds no author meets the same reviewer twice."""
     critiques = of(await run(ScriptedModel(), rounds=2), Critiqued)
