@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import time
-from contextlib import aclosing
+from contextlib import aclosing, redirect_stderr
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,7 +47,10 @@ def demo(plan: Path, out: Path, console: Console) -> None:
     )
     data = _read(plan)
     model = materialise_small_model(cache_dir(), lambda line: console.print(f"  {line}"))
+    out.parent.mkdir(parents=True, exist_ok=True)
     with (
+        out.with_suffix(".log").open("w") as log,
+        redirect_stderr(log),  # where Ray and Serve tell what they do
         TemporaryDirectory(prefix="conclave-") as store,
         nats_server(Path(store) / "nats") as nats,
         local_ray(),
@@ -117,9 +120,11 @@ class _Show:
                 waited = time.monotonic() - started
                 if not troubles:
                     break
-                if failed or waited > READY_WITHIN_S:
-                    remedy = "Mend that and run it again"
-                    raise SetupError(f"Not ready: {(failed or troubles)[0]}", remedy)
+                if failed:
+                    raise SetupError("The engine cannot start", failed[0])
+                if waited > READY_WITHIN_S:
+                    late = f"Not ready after {waited:.0f} s: {troubles[0]}"
+                    raise SetupError(late, f"Look into {self._out.with_suffix('.log')}")
                 status.update(f"starting: {len(troubles)} not ready yet, {waited:.0f} s")
                 await asyncio.sleep(POLL_S)
         self._console.print(f"  engine, five councils and the bridge ready ({waited:.0f} s)\n")
@@ -173,7 +178,6 @@ class _Show:
         return Result.model_validate_json(answer.content)
 
     def _keep(self, found: list[Result]) -> None:
-        self._out.parent.mkdir(parents=True, exist_ok=True)
         self._out.write_text("".join(f"{one.model_dump_json()}\n" for one in found))
 
     async def _kill_councils(self) -> None:

@@ -6,6 +6,7 @@ import textwrap
 import time
 from collections import Counter
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -23,7 +24,7 @@ DOING = {
     Phase.VOTE: "voting",
 }
 WINNER_LINES = 6
-WIDTH = 96
+TEXT_WIDTH = 76
 
 
 class Row:
@@ -86,11 +87,11 @@ class Board:
         self.rows = {role: Row(role) for role in roles}
 
     def __rich__(self) -> RenderableType:
-        table = Table(width=WIDTH, title_justify="left")
-        table.add_column("Council", style="bold")
-        table.add_column("Now", min_width=30)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("council", style="bold", no_wrap=True)
+        table.add_column("now", min_width=28, no_wrap=True)
         for name in ("drafts", "reviews", "revised", "votes", "tokens", "seconds"):
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True)
         for row in self.rows.values():
             figures = (*map(str, row.counts), f"{row.state.usage.generated:,}")
             table.add_row(row.role, row.doing, *figures, f"{row.elapsed_s:.0f}")
@@ -102,7 +103,7 @@ def summary(found: Result) -> RenderableType:
     decision = found.decision
     if decision is None:
         body: RenderableType = Text(f"{found.error_type}: {found.error}", style="red")
-        return Panel(body, title=f"{found.role}: no decision", width=WIDTH)
+        return Panel(body, title=f"{found.role}: no decision")
     order = Table.grid(padding=(0, 2))
     for ranked in found.results:
         revised = f"revised {len(ranked.proposal.revisions)} x"
@@ -116,6 +117,7 @@ def summary(found: Result) -> RenderableType:
     facts.add_row(
         "minority", ", ".join(f"{m.voter} for {m.prefers}" for m in decision.minority) or "none"
     )
+    facts.add_row("consistency", _consistency(decision.consistency))
     facts.add_row("objections", _objections(found))
     facts.add_row("tokens", tokens(found.usage))
     facts.add_row("stopped", f"{decision.stop_reason} after {found.duration_ms / 1000:.1f} s")
@@ -127,7 +129,6 @@ def summary(found: Result) -> RenderableType:
         Group(order, Text(), text, Text(), facts),
         title=f"{found.role}: {found.winner_id}",
         title_align="left",
-        width=WIDTH,
     )
 
 
@@ -148,9 +149,15 @@ def _objections(found: Result) -> str:
 
 
 def _first_lines(text: str) -> str:
-    lines = [w for line in text.splitlines() for w in textwrap.wrap(line, WIDTH - 4) or [""]]
+    lines = [w for line in text.splitlines() for w in textwrap.wrap(line, TEXT_WIDTH) or [""]]
     more = [f"[{len(lines) - WINNER_LINES} more lines]"] if len(lines) > WINNER_LINES else []
     return "\n".join(lines[:WINNER_LINES] + more)
+
+
+def _consistency(share: float | None) -> str:
+    if share is None:
+        return "not defined"
+    return f"{share:.0%} of comparisons came out the same in both orders"
 
 
 def _number(value: float | None) -> str:
