@@ -20,14 +20,14 @@ from engine.errors import SetupError
 MIB = 1024 * 1024
 STOP_SECONDS = 10.0
 
-_RAY_ENVIRONMENT = {
+RAY_ENVIRONMENT = {
     "RAY_process_group_cleanup_enabled": "1",  # the engine's processes die with their actor
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else workers make themselves an environment
     "RAY_prestart_worker_first_driver": "0",  # else one idle process per logical CPU
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
 }
-_MARK = "CONCLAVE_RAY"
+MARK = "CONCLAVE_RAY"
 
 
 @contextmanager
@@ -64,13 +64,13 @@ def local_ray(num_cpus: int = 16, object_store_bytes: int = 150 * MIB) -> Iterat
 
 
 def _start_ray(mark: str, folder: Path, num_cpus: int, object_store_bytes: int) -> str:
-    os.environ.update(_RAY_ENVIRONMENT)  # Ray reads some on import, its daemons the others
+    os.environ.update(RAY_ENVIRONMENT)  # Ray reads some on import, its daemons the others
     # Ray's ports are open to the network whatever address it is given. Finding a token it asks for
     # it; RAY_AUTH_MODE would come too late where Ray is imported already. Read once per process.
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     import ray
 
-    os.environ[_MARK] = mark  # inherited by all that Ray starts
+    os.environ[MARK] = mark  # inherited by all that Ray starts
     try:
         ray.init(
             address="local",
@@ -87,7 +87,7 @@ def _start_ray(mark: str, folder: Path, num_cpus: int, object_store_bytes: int) 
         remedy = "Free memory and /dev/shm, stop other Ray processes and run it again"
         raise SetupError(f"Ray did not start ({why[:200]})", remedy) from error
     finally:
-        del os.environ[_MARK]
+        del os.environ[MARK]
     return str(ray.get_runtime_context().gcs_address)
 
 
@@ -97,17 +97,22 @@ def _stop_ray(mark: str) -> None:
     try:
         ray.shutdown()
     finally:
-        deadline = time.monotonic() + STOP_SECONDS
-        while (left := _marked(mark)) and time.monotonic() < deadline:
-            for pid in left:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.02)
+        end_marked(mark)
 
 
-def _marked(mark: str) -> list[int]:
+def end_marked(mark: str) -> None:
+    """Kill what carries the mark until nothing is left, for STOP_SECONDS at most."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while (left := marked(mark)) and time.monotonic() < deadline:
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def marked(mark: str) -> list[int]:
     """All living processes that were started with the mark in their environment."""
-    wanted = f"{_MARK}={mark}".encode()
+    wanted = f"{MARK}={mark}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
