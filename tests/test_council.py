@@ -283,11 +283,11 @@ async def test_of_two_actors_on_one_id_one_stops(
 
     await reaches(convened, "the first one's records are journalled")
     records = await seen_by(seat(), a_task())
-    answers = asyncio.create_task(answering(model))
+    model.release(lambda turn: turn.agent == ONE)
     with pytest.raises(Unavailable, match="another writer"):
-        await stale
-    answers.cancel()
+        await asyncio.wait_for(stale, 20)
     assert not model.held
+    assert {turn.agent for turn in model.cancelled} >= {TWO, THREE}
     assert await journalled(config.bus.url) == records
     assert kinds(records, *END) == 1
     await outbound(client, "completed")
