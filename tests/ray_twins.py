@@ -10,6 +10,7 @@ import pytest
 from deadline import until_async
 
 from actors.embedded import local_ray
+from actors.supervisor import Post, State
 from actors.testing import ScriptedPool
 from engine.config import Config
 from engine.errors import SetupError
@@ -96,3 +97,19 @@ class Moody:
         (self._folder / "drained").touch()
         if self._mood == "broken":
             raise ZeroDivisionError("a bug")
+
+
+class SupervisorTwin:
+    """In the supervisor's place: its state is what the test wrote down, if anything."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    async def state(self) -> State:
+        """One seat, in trouble while there is a note of it."""
+        note = self._stage.folder / "trouble"
+        reason = note.read_text() if note.exists() else ""
+        if reason == "hung":
+            await asyncio.Event().wait()
+        state = "failed" if reason else "ready"
+        return State(bus="", posts=(Post(name="a", kind="agent", state=state, reason=reason),))
