@@ -6,9 +6,11 @@ build({"pools": ..., "councils": ...})    the application, also for a Serve conf
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -16,8 +18,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import Field, JsonValue, ValidationError
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve import Application
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
+from starlette.exceptions import HTTPException
 
 from actors.councils import Councils
 from actors.crew import crew
@@ -29,10 +34,12 @@ from engine.config import Config
 from engine.errors import (
     ConclaveError,
     Conflict,
+    InvalidEvent,
     InvalidRequest,
     NotFound,
     SetupError,
     SpeechFailed,
+    Superseded,
     Unavailable,
 )
 from engine.results import Result, result
@@ -41,15 +48,25 @@ from engine.types import Data, Task
 
 STATUS: dict[type[ConclaveError], int] = {
     InvalidRequest: 400,
+    InvalidEvent: 400,
     NotFound: 404,
     Conflict: 409,
     Unavailable: 503,
+    Superseded: 503,
     SpeechFailed: 503,
     SetupError: 503,
 }
 """What each class of error is to an HTTP client; anything else is our own bug, 500."""
 
+
+def status_of(error: ConclaveError) -> int:
+    """The status of an error's class, or of the nearest one above it."""
+    return next((STATUS[cls] for cls in type(error).__mro__ if cls in STATUS), 500)
+
+
 DURABLE_WITHIN_S = 5.0
+ANSWER_WITHIN_S = 3.0
+"""How long a question about how things stand may take, where asking again costs nothing."""
 
 
 class DeliberationRequest(Data):
@@ -74,10 +91,18 @@ class DeliberationRequest(Data):
             raise InvalidRequest("role", f"no council {self.role!r}; known roles: {known}")
         if not self.text.strip():
             raise InvalidRequest("text", "is empty; say what the council is to do")
+        _within("bytes", len(self._written()), config.bus.max_event_bytes)
         _within("rounds", self.rounds, config.limits.rounds)
         _within("num_agents", self.num_agents, min(config.limits.agents, len(council.agents)))
         fields = self.model_dump(exclude={"task_id", "role"})
         return Task(id=self.task_id or str(uuid.uuid4()), role=role, **fields)
+
+    def _written(self) -> bytes:
+        """As the journal must be able to keep it: Python reads more than JSON can say."""
+        try:
+            return json.dumps(self.model_dump(), allow_nan=False, ensure_ascii=False).encode()
+        except ValueError as error:
+            raise InvalidRequest("context", f"cannot be kept as JSON: {error}") from error
 
 
 def _within(name: str, asked: int | None, most: int) -> None:
@@ -105,17 +130,30 @@ api = FastAPI(title="Conclave", summary="Councils of agents that deliberate.")
 @api.exception_handler(ConclaveError)
 async def _refuse(_request: Request, error: ConclaveError) -> JSONResponse:
     """One line for the asker: what, where, remedy."""
-    status = next((STATUS[cls] for cls in type(error).__mro__ if cls in STATUS), 500)
-    body = {"status": status, "title": type(error).__name__, "detail": str(error)}
-    return JSONResponse(body, status, media_type="application/problem+json")
+    return _problem(status_of(error), type(error).__name__, str(error))
 
 
 @api.exception_handler(RequestValidationError)
 async def _refuse_fields(_request: Request, error: RequestValidationError) -> JSONResponse:
     """Name the first field that is wrong."""
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return await _refuse(
+            _request, InvalidRequest("body", f"is no JSON: {first['ctx']['error']}")
+        )
     where = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
     return await _refuse(_request, InvalidRequest(where, first["msg"]))
+
+
+@api.exception_handler(HTTPException)
+async def _refuse_call(_request: Request, error: HTTPException) -> JSONResponse:
+    """An unknown path, a wrong method, a body that is beyond reading."""
+    return _problem(error.status_code, HTTPStatus(error.status_code).phrase, error.detail)
+
+
+def _problem(status: int, title: str, detail: str) -> JSONResponse:
+    body = {"status": status, "title": title, "detail": detail}
+    return JSONResponse(body, status, media_type="application/problem+json")
 
 
 class Edge:
@@ -125,6 +163,7 @@ class Edge:
         self._config, self._supervisor = config, supervisor
         self._councils = Councils(names)
         self._journal: Journal | None = None
+        self._connecting = asyncio.Lock()
 
     @api.post("/v1/deliberations")
     async def deliberate(self, request: DeliberationRequest) -> Result:
@@ -133,7 +172,7 @@ class Edge:
         conclusion = await self._councils.conclude(task, durable_within_s=DURABLE_WITHIN_S)
         return result(fold(conclusion.records), conclusion.durable)
 
-    @api.get("/v1/deliberations/{task_id}")
+    @api.get("/v1/deliberations/{task_id:path}")
     async def read(self, task_id: str) -> Result:
         """What became of a deliberation: its council says, or the journal while that is away."""
         history = await (await self._opened()).read(task_id)
@@ -159,7 +198,11 @@ class Edge:
     @api.get("/readyz")
     async def readyz(self, response: Response) -> dict[str, JsonValue]:
         """200 when every actor and the bus are ready, else 503 and what is missing."""
-        state: State = await self._supervisor.state.remote()
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                state: State = await self._supervisor.state.remote()
+        except (TimeoutError, RayError, RayServeException) as error:
+            raise Unavailable("the supervisor does not answer; Serve replaces it") from error
         response.status_code = 503 if state.troubles else 200
         posts: list[JsonValue] = [post.model_dump(mode="json") for post in state.posts]
         return {"ready": not state.troubles, "troubles": list(state.troubles), "posts": posts}
@@ -182,9 +225,16 @@ class Edge:
         )
 
     async def _opened(self) -> Journal:
-        if self._journal is None:
-            self._journal = await Journal.connect(self._config.bus.url, "conclave-edge")
+        async with self._connecting:
+            if self._journal is None:
+                self._journal = await Journal.connect(
+                    self._config.bus.url, "conclave-edge", self._closed, ANSWER_WITHIN_S
+                )
         return self._journal
+
+    def _closed(self) -> None:
+        """NATS closed the connection for good: the next reader opens another one."""
+        self._journal = None
 
 
 class SupervisorReplica:

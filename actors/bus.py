@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -48,7 +49,10 @@ class Connection(Client):
     async def leave(self) -> None:
         """Close because we want to: nobody is told."""
         self.leaving = True
-        await self.close()
+        if not self.is_connected:  # what waits for a server that is away cannot be sent any more
+            self._pending, self._pending_data_size = [], 0
+        with suppress(OSError):
+            await self.close()
 
     def streams(self) -> JetStreamContext:
         """JetStream over this connection."""

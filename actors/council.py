@@ -115,14 +115,14 @@ class CouncilActor:
 
     async def _run(self, task: Task) -> Run:
         """The run of a task, started if it is not under way; one for each id."""
-        if task.id not in self._runs:
+        while (run := self._runs.get(task.id)) is not None and run.task != task:
+            if await _begins(run):
+                raise _conflict(task)
+        if run is None:
             run = self._runs[task.id] = Run(task)
             driver = asyncio.create_task(self._drive(run), name=f"deliberation {task.id}")
             self._tasks.add(driver)
             driver.add_done_callback(self._tasks.discard)
-        run = self._runs[task.id]
-        if run.task != task:
-            raise _conflict(task)
         return run
 
     async def _drive(self, run: Run) -> None:
@@ -143,11 +143,11 @@ class CouncilActor:
     async def _bring_to_its_end(self, run: Run) -> None:
         journal = await self._opened()
         history = await journal.read(run.task.id)
-        for record in history.records:
-            run.add(record)
         transcript = fold(history.records)
         if transcript.task not in (None, run.task):
             raise _conflict(run.task)
+        for record in history.records:
+            run.add(record)
         if history.ended:
             return
         count = await self._count()
@@ -194,6 +194,16 @@ class CouncilActor:
                     self._bus.url, self._council.id, lambda: self._die(1)
                 )
         return self._journal
+
+
+async def _begins(run: Run) -> bool:
+    """Wait whether a run gets a first record: only then the id is its own."""
+    async with aclosing(run.follow()) as records:
+        try:
+            await anext(records)
+        except (ConclaveError, StopAsyncIteration):
+            return False
+    return True
 
 
 async def _trouble(pool: Pool) -> ConclaveError | None:

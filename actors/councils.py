@@ -18,6 +18,7 @@ from engine.results import Result
 from engine.types import Task
 
 HEALTH_WITHIN_S = 2.0
+READ_WITHIN_S = 5.0
 
 Find = Callable[[str], Any]
 """The handle of the actor of that name, None while there is none."""
@@ -74,9 +75,12 @@ class Councils:
     async def read(self, role: str, task_id: str) -> Result:
         """What the council knows of a deliberation; NotFound, or Unavailable if it is away."""
         try:
-            found: Result = await call(self._handle(self._name(role)).read.remote(task_id))
+            async with asyncio.timeout(READ_WITHIN_S):
+                found: Result = await call(self._handle(self._name(role)).read.remote(task_id))
         except ActorAway as away:
             raise Unavailable(f"council {role} is away: {away}") from away
+        except TimeoutError:
+            raise Unavailable(f"council {role} gave no answer in {READ_WITHIN_S:g} s") from None
         return found
 
     async def health(self, role: str) -> CouncilHealth | None:

@@ -19,6 +19,10 @@ from engine.events import Record
 __all__ = ["History", "Journal", "Writer", "envelope"]
 
 
+READ_WITHIN_S = 15.0
+"""Who asks what there is can ask again; only who writes has something to lose by giving up."""
+
+
 class History(NamedTuple):
     """What is known of a deliberation; `last` is what its next writer has to follow, or 0."""
 
@@ -52,7 +56,8 @@ class Journal:
 
     async def read(self, id: str) -> History:
         """All there is of a deliberation, empty if nothing; Unavailable while NATS is away."""
-        found = [opened_ async for opened_ in self._written(root_of(id))]
+        patience_s = min(self._patience_s, READ_WITHIN_S)
+        found = [opened_ async for opened_ in self._written(root_of(id), patience_s)]
         if not found:
             return History((), 0, ended=False)
         records = tuple(record for message in found for record in message.records)
@@ -88,7 +93,7 @@ class Journal:
         """A message is heard a moment before it is stored: look eagerly first, then lazily."""
         last, waits = 0, pauses(0.002, 1.0)
         while True:
-            found = await self._next(root, last)
+            found = await self._next(root, last, self._patience_s)
             if found is None:
                 if await _within(next(waits), heard):
                     waits = pauses(0.002, 1.0)
@@ -98,15 +103,16 @@ class Journal:
                 return
             last = found.seq
 
-    async def _written(self, root: str, last: int = 0) -> AsyncGenerator[Found]:
-        """The messages behind `last` that are in the stream now."""
-        while (found := await self._next(root, last)) is not None:
+    async def _written(self, root: str, patience_s: float) -> AsyncGenerator[Found]:
+        """The messages that are in the stream now."""
+        last = 0
+        while (found := await self._next(root, last, patience_s)) is not None:
             yield found
             last = found.seq
 
-    async def _next(self, root: str, last: int) -> Found | None:
+    async def _next(self, root: str, last: int, patience_s: float) -> Found | None:
         message = await patiently(
-            lambda: next_message(self._js, root, last), "reading the journal", self._patience_s
+            lambda: next_message(self._js, root, last), "reading the journal", patience_s
         )
         return None if message is None else opened(message)
 

@@ -10,12 +10,13 @@ from contextlib import suppress
 from typing import Any, Literal
 
 import ray
+from ray.exceptions import RayTaskError
 
 from actors.bus import connect, provision
 from actors.calls import ActorAway, call
 from actors.councils import find_actor
 from actors.crew import Kind, Seat
-from actors.patience import pauses
+from actors.patience import BROKEN, pauses, said
 from actors.roster import NAMESPACE, PREFIX
 from engine.config import BusConfig
 from engine.errors import ConclaveError, SetupError
@@ -28,6 +29,9 @@ ANSWER_WITHIN_S = 30.0
 STABLE_S = 60.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 30.0
 DRAIN_WITHIN_S = 30.0
+REACH_WITHIN_S = 5.0
+LOOK_BACK_AFTER_S = 30.0
+"""An old supervisor may outlive the start of its successor by seconds and fill its seats again."""
 
 
 class Post(Data):
@@ -87,8 +91,18 @@ class Supervisor:
         return State(bus=self._bus_trouble, posts=tuple(self._posts.values()))
 
     async def _supervise(self) -> None:
-        await _remove([name for name in _named() if name not in self._posts])
-        await asyncio.gather(self._provide_bus(), *map(self._keep, self._seats))
+        await self._remove_strangers()
+        await asyncio.gather(self._look_back(), self._provide_bus(), *map(self._keep, self._seats))
+
+    async def _look_back(self) -> None:
+        await asyncio.sleep(LOOK_BACK_AFTER_S)
+        await self._remove_strangers()
+
+    async def _remove_strangers(self) -> None:
+        """Drain and kill the actors of ours that no seat is for: bridges first, they bring work."""
+        names = [n for n in await asyncio.to_thread(_named) if n not in self._posts]
+        for kind in ("bridge", "council", "agent"):
+            await asyncio.gather(*(_retire(n) for n in names if n.startswith(f"{PREFIX}{kind}:")))
 
     async def _provide_bus(self) -> None:
         for pause in pauses(FIRST_PAUSE_S, LAST_PAUSE_S):
@@ -96,6 +110,8 @@ class Supervisor:
                 await _provision(self._bus)
             except ConclaveError as error:
                 self._bus_trouble = str(error)
+            except BROKEN as error:
+                self._bus_trouble = f"NATS went away: {said(error)}"
             else:
                 self._bus_trouble = ""
                 return
@@ -118,9 +134,13 @@ class Supervisor:
 
     async def _fill(self, seat: Seat) -> None:
         post = self._posts[seat.name]
-        self._note(seat, "starting", post.reason, post.made + 1)
-        with suppress(ValueError):  # another supervisor was quicker: the name is taken
+        self._note(seat, "starting", post.reason)
+        try:
             await asyncio.to_thread(seat.fill)
+        except ValueError as error:  # another supervisor was quicker, or Ray refuses the options
+            self._note(seat, "absent", said(error))
+        else:
+            self._note(seat, "starting", post.reason, post.made + 1)
 
     async def _look_at(self, seat: Seat, handle: Any) -> bool:
         """Ask an actor how it does; whether it may stay as it is."""
@@ -128,7 +148,7 @@ class Supervisor:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 health = await call(handle.health.remote())
         except ActorAway as away:
-            self._note(seat, "absent", str(away))
+            self._note(seat, "absent", self._reason(seat) or str(away))
             return False
         except TimeoutError:
             return self._replace(seat, handle, f"gave no answer in {ANSWER_WITHIN_S:g} s")
@@ -137,8 +157,15 @@ class Supervisor:
         except ConclaveError as error:
             self._note(seat, "failed", str(error))
             return True
+        except RayTaskError as bug:
+            return self._replace(seat, handle, f"its health broke: {said(bug.cause)}")
         self._note(seat, *_standing(health))
         return True
+
+    def _reason(self, seat: Seat) -> str:
+        """Why the actor was replaced, if it was: that it is gone then is no news."""
+        post = self._posts[seat.name]
+        return post.reason if post.state == "failed" else ""
 
     def _replace(self, seat: Seat, handle: Any, reason: str) -> bool:
         self._note(seat, "failed", reason)
@@ -167,7 +194,7 @@ def _standing(health: Any) -> tuple[Literal["starting", "ready", "failed"], str]
 
 
 async def _provision(bus: BusConfig) -> None:
-    client = await connect(bus.url, "conclave-supervisor", lambda: None)
+    client = await connect(bus.url, "conclave-supervisor", lambda: None, REACH_WITHIN_S)
     try:
         await provision(client.streams(), bus)
     finally:
@@ -182,18 +209,12 @@ def _named() -> list[str]:
     ]
 
 
-async def _remove(names: list[str]) -> None:
-    """Drain and kill actors: the bridges first, so that no more work comes in."""
-    for kind in ("bridge", "council", "agent"):
-        await asyncio.gather(*(_retire(n) for n in names if n.startswith(f"{PREFIX}{kind}:")))
-
-
 async def _retire(name: str) -> None:
     handle = await asyncio.to_thread(find_actor, name)
     if handle is None:
         return
     log.info("%s is of another version: draining it", name)
-    with suppress(ActorAway, TimeoutError, ConclaveError):
+    with suppress(Exception):  # whatever it says, or cannot do yet: its time is over
         async with asyncio.timeout(DRAIN_WITHIN_S):
             await call(handle.drain.remote())
     ray.kill(handle)

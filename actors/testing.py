@@ -1,4 +1,4 @@
-"""Twins of an engine and of an actor's handle, for tests without vLLM or Ray; knows no network."""
+"""Twins of an engine, a pool and an actor's handle, for tests without vLLM or Ray."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 from actors.calls import ActorAway
 from actors.speech import Generation, Request
 from engine.config import PoolConfig
-from engine.errors import EngineLost, SpeechFailed
-from engine.types import Message
+from engine.errors import ConclaveError, EngineLost, SpeechFailed
+from engine.testing import words
+from engine.types import Count, Message, Reply, Speak, Turn
 
 
 class ScriptedEngine:
@@ -88,6 +89,26 @@ class ScriptedEngine:
     async def shutdown(self) -> None:
         """Only noted."""
         self.closed = True
+
+
+class ScriptedPool:
+    """A pool behind which a model of `engine.testing` speaks; `trouble` is what `ready` raises."""
+
+    def __init__(self, model: Speak, trouble: ConclaveError | None = None) -> None:
+        self._model, self._trouble = model, trouble
+
+    async def ready(self) -> None:
+        """At once, or what the trouble is."""
+        if self._trouble is not None:
+            raise self._trouble
+
+    async def count(self) -> Count:
+        """One token a word."""
+        return words
+
+    async def speak(self, turn: Turn) -> Reply:
+        """What the model says."""
+        return await self._model(turn)
 
 
 class LocalHandle:
