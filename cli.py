@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     # A plain kill ends as Ctrl-C does: everything that was started is stopped first.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        _demo(options)
+        options.run(options)
     except ConclaveError as error:
         print(f"conclave: {error}", file=sys.stderr)
         return 1
@@ -37,6 +37,11 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="show the main job on this machine, with real parts")
     demo.add_argument("--plan", type=Path, default=PLAN, help="the event, default: %(default)s")
     demo.add_argument("--out", type=Path, help="file for the decisions, default: in .conclave/")
+    demo.set_defaults(run=_demo)
+    serve = commands.add_parser("serve", help="run the engine on this machine until Ctrl-C")
+    serve.add_argument("--port", type=int, default=8000, help="of HTTP, default: %(default)s")
+    serve.add_argument("--store", type=Path, default=Path(".conclave"), help="folder of the bus")
+    serve.set_defaults(run=_serve)
     return parser
 
 
@@ -44,6 +49,12 @@ def _demo(options: argparse.Namespace) -> None:
     from demo import default_out, demo  # what it needs takes a second to import
 
     demo(options.plan, options.out or default_out(), Console())
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from laptop import serve
+
+    serve(options.store, options.port, Console())
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

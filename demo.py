@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import time
-from contextlib import aclosing, redirect_stderr
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,58 +20,29 @@ from rich.console import Console
 from rich.live import Live
 
 from actors.bus import connect
-from actors.embedded import local_ray, nats_server
 from actors.journal import Journal
-from actors.small_model import cache_dir, materialise_small_model
 from demo_view import Board, Row, summary, tokens
 from engine.arrival import Arrival
-from engine.config import BusConfig, Config, HttpConfig, PoolConfig, fleet_councils
 from engine.errors import SetupError
 from engine.planning import SUBJECT, plan_approved, tasks
 from engine.results import Result
-from engine.types import Sampling, Task, Usage
+from engine.types import Task, Usage
+from laptop import POLL_S, READY_WITHIN_S, Site, on_this_machine
 
-READY_WITHIN_S = 300.0
 DECIDED_WITHIN_S = 900.0
-POLL_S = 0.5
-
-SMALL_SAMPLING = Sampling(temperature=0.6, top_p=0.9, repetition_penalty=1.1)
-"""A model of 135 million parameters repeats itself without a penalty."""
 
 
 def demo(plan: Path, out: Path, console: Console) -> None:
     """Run the whole demonstration; SetupError where it cannot be done on this machine."""
     started = time.monotonic()
-    console.print(
-        "[bold]Conclave[/]: one plan, five councils, three agents each, one small model\n"
-    )
+    console.print("[bold]Conclave[/]: one plan, five councils of three agents, one small model\n")
     data = _read(plan)
-    model = materialise_small_model(cache_dir(), lambda line: console.print(f"  {line}"))
-    out.parent.mkdir(parents=True, exist_ok=True)
     with (
-        out.with_suffix(".log").open("w") as log,
-        redirect_stderr(log),  # where Ray and Serve tell what they do
         TemporaryDirectory(prefix="conclave-") as store,
-        nats_server(Path(store) / "nats") as nats,
-        local_ray(),
+        on_this_machine(Path(store), out.with_suffix(".log"), console) as site,
     ):
-        from serve_app import serving  # Ray reads its environment when it is first imported
-
-        config = small_config(model, nats.url)
-        console.print(f"  nats-server {nats.url}, Ray and vLLM on this machine's cores")
-        with serving(config) as address:
-            asyncio.run(_Show(config, address, data, out, console).run())
+        asyncio.run(_Show(site, data, out, console).run())
     console.print(f"Everything is stopped. {time.monotonic() - started:.0f} s in all.")
-
-
-def small_config(model: Path, bus_url: str) -> Config:
-    """Five councils on one pool of one engine, all on this machine's cores."""
-    return Config(
-        pools={"small": PoolConfig(model=str(model), window=4096)},
-        councils=fleet_councils(sampling=SMALL_SAMPLING),
-        bus=BusConfig(url=bus_url),
-        http=HttpConfig(port=0),
-    )
 
 
 def _read(plan: Path) -> bytes:
@@ -86,16 +57,13 @@ def _read(plan: Path) -> bytes:
 class _Show:
     """The demonstration once everything is started."""
 
-    def __init__(
-        self, config: Config, address: str, plan: bytes, out: Path, console: Console
-    ) -> None:
-        self._config, self._plan, self._out, self._console = config, plan, out, console
-        self._http = httpx.AsyncClient(base_url=address, timeout=30.0)
+    def __init__(self, site: Site, plan: bytes, out: Path, console: Console) -> None:
+        self._config, self._plan, self._out, self._console = site.config, plan, out, console
+        self._http = httpx.AsyncClient(base_url=site.address, timeout=30.0)
 
     async def run(self) -> None:
         """Publish the plan, show the work, keep the decisions, prove that they are kept."""
         async with self._http:
-            await self._until_ready()
             asked = await self._publish()
             await self._watch(asked)
             found = [await self._read(task) for task in asked]
@@ -111,34 +79,6 @@ class _Show:
             f"Tokens: {tokens(total)}.\nDecisions: {self._out}"
         )
 
-    async def _until_ready(self) -> None:
-        """Wait for every actor and the bus; SetupError as soon as one cannot start."""
-        started = time.monotonic()
-        with self._console.status("starting the engine and the actors") as status:
-            while True:
-                troubles, failed = await self._troubles()
-                waited = time.monotonic() - started
-                if not troubles:
-                    break
-                if failed:
-                    raise SetupError("The engine cannot start", failed[0])
-                if waited > READY_WITHIN_S:
-                    late = f"Not ready after {waited:.0f} s: {troubles[0]}"
-                    raise SetupError(late, f"Look into {self._out.with_suffix('.log')}")
-                status.update(f"starting: {len(troubles)} not ready yet, {waited:.0f} s")
-                await asyncio.sleep(POLL_S)
-        self._console.print(f"  engine, five councils and the bridge ready ({waited:.0f} s)\n")
-
-    async def _troubles(self) -> tuple[list[str], list[str]]:
-        """What is not ready yet, and what has failed for good."""
-        found = (await self._http.get("/readyz")).json()
-        failed = [
-            post["reason"]
-            for post in found["posts"]
-            if post["state"] == "failed" and post["kind"] == "agent"
-        ]
-        return found["troubles"], failed
-
     async def _publish(self) -> list[Task]:
         """Send the plan as its producer would; the tasks that must come of it."""
         client = await connect(self._config.bus.url, "demo-producer", lambda: None)
@@ -146,7 +86,7 @@ class _Show:
         await client.leave()
         arrival = Arrival(stream=ack.stream, seq=ack.seq, subject=SUBJECT, data=self._plan)
         event = plan_approved(arrival, self._config.bus.max_event_bytes)
-        self._console.print(f"Published on {SUBJECT}: [bold]{event.plan.title}[/]\n")
+        self._console.print(f"\nPublished on {SUBJECT}: [bold]{event.plan.title}[/]\n")
         return list(tasks(event, tuple(council.role for council in self._config.councils)))
 
     async def _watch(self, asked: list[Task]) -> None:

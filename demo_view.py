@@ -48,7 +48,8 @@ class Row:
     def news(self) -> bool:
         """Whether the kind of work has changed since this was asked last."""
         now = "".join(letter for letter in self.doing if not letter.isdigit())
-        changed, self._said = now != self._said, now
+        changed = now not in ("", self._said)
+        self._said = now or self._said
         return changed
 
     @property
@@ -62,7 +63,7 @@ class Row:
         open_turns = (a for turn, a in self._asked.items() if turn not in self.state.outcomes)
         counts = Counter(asked.phase for asked in open_turns)
         parts = (f"{DOING[phase]} {counts[phase]}" for phase in Phase if counts[phase])
-        return ", ".join(parts) or ("waiting" if not self.state.began else "deciding")
+        return ", ".join(parts)
 
     @property
     def elapsed_s(self) -> float:

@@ -122,8 +122,8 @@ def draft(brief: Brief, agent: Agent, council: Council) -> tuple[Message, ...]:
     words = council.budgets.draft * 3 // 5
     return _ask(
         brief.text,
-        f"{_who(agent)} Solve this task:\n{brief.title}\nSay what has to be done, step by step, and "
-        f"why, in at most {words} words. Meet the requirements and follow the rubric.",
+        f"{_who(agent)} Solve this task:\n{brief.title}\nSay what has to be done, step by step, "
+        f"and why, in at most {words} words. Meet the requirements and follow the rubric.",
     )
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LAYERS = {"engine": 0, "actors": 1, "serve_app": 2, "cli": 2}
+LAYERS = {"engine": 0, "actors": 1, "serve_app": 2, "laptop": 3, "demo": 3, "cli": 4}
 FILES = [p for top in ("engine", "actors") for p in sorted((ROOT / top).rglob("*.py"))]
-FILES += [path for path in (ROOT / "serve_app.py", ROOT / "cli.py") if path.exists()]
+FILES += [ROOT / f"{name}.py" for name in ("serve_app", "laptop", "demo", "cli")]
 
 
 def imported(path: Path) -> set[str]:

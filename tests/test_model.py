@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from agents import a_pool, a_turn, until
 
+from actors import embedded
 from actors.agent import AgentActor
 from actors.engine_args import engine_env
 from actors.pool import AgentPool
@@ -68,7 +69,8 @@ async def agent(small_model: Path) -> AsyncIterator[AgentActor]:
 async def test_free_text_has_usage_and_its_end(agent: AgentActor) -> None:
     """A text that is cut says so; its tokens are counted."""
     reply = (await agent.speak(a_turn("Write about bridges.", max_tokens=24))).reply
-    assert reply.text and reply.truncated
+    assert reply.text
+    assert reply.truncated
     assert reply.usage.generated == 24
     assert (await agent.health()).generated >= 24
 
@@ -106,7 +108,7 @@ async def test_a_cancelled_turn_stops_generating(agent: AgentActor) -> None:
     """Afterwards the engine runs nothing, and holds no cache block for it."""
     call = asyncio.ensure_future(agent.speak(a_turn("Tell a very long story.", max_tokens=2000)))
     llm: Any = agent._engine()._llm
-    await until(lambda: llm.get_num_unfinished_requests())
+    await until(llm.get_num_unfinished_requests)
     call.cancel()
     await until(lambda: not llm.get_num_unfinished_requests())
     await until(lambda: not agent._admission.load.running)
@@ -119,8 +121,8 @@ async def test_what_cannot_be_asked_is_refused(agent: AgentActor) -> None:
         await agent.speak(a_turn("word " * 5000))
     with pytest.raises(SpeechFailed, match="the engine refused the turn"):
         await agent.speak(a_turn(form=JsonForm(json_schema={"type": "nonsense"})))
+    form = ChoiceForm(questions=("?",), labels=("extraordinarily odd", "B"))
     with pytest.raises(SpeechFailed, match="not exactly one token"):
-        form = ChoiceForm(questions=("?",), labels=("extraordinarily odd", "B"))
         await agent.speak(a_turn(form=form))
 
 
@@ -139,21 +141,18 @@ async def test_an_unknown_model_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
         actor = AgentActor("small", 0, a_pool(model))
         with pytest.raises(SetupError) as failure:
             await actor.ready()
-        assert model in str(failure.value) and "\n" not in str(failure.value)
+        assert model in str(failure.value)
+        assert "\n" not in str(failure.value)
         await actor.stop()
 
 
 @pytest.fixture(scope="module")
 def local_ray() -> Iterator[Any]:
     """A Ray of its own, that ends an actor's children with the actor."""
-    os.environ["RAY_process_group_cleanup_enabled"] = "1"  # noqa: SIM112  Ray reads it in this case
-    import ray
+    with embedded.local_ray():
+        import ray
 
-    ray.init(
-        address="local", num_cpus=4, include_dashboard=False, object_store_memory=100 * 1024**2
-    )
-    yield ray
-    ray.shutdown()
+        yield ray
 
 
 def _create(ray: Any, config: Any, replica: int) -> None:
@@ -161,7 +160,7 @@ def _create(ray: Any, config: Any, replica: int) -> None:
         name=f"agent-{replica}",
         lifetime="detached",
         num_cpus=config.cpus,
-        runtime_env={"env_vars": {**engine_env(config, replica), "PYTHONPATH": os.getcwd()}},
+        runtime_env={"env_vars": engine_env(config, replica)},
     ).remote("small", replica, config)
 
 

@@ -25,6 +25,7 @@ from engine.types import Budgets, Sampling, Task
 pytestmark = [pytest.mark.ray, pytest.mark.model, pytest.mark.timeout(600)]
 
 ROLES = tuple(council.role for council in fleet_councils())
+POLL_S = 0.2
 SHORT = Budgets(window=2048, task=600, draft=64, critique=96)
 
 
@@ -181,7 +182,8 @@ async def posted(http: httpx.AsyncClient, body: dict[str, str]) -> httpx.Respons
         while True:
             try:
                 answer = await http.post("/v1/deliberations", json=body)
+                if answer.status_code == 200:
+                    return answer
             except httpx.TransportError:
-                continue
-            if answer.status_code == 200:
-                return answer
+                pass
+            await asyncio.sleep(POLL_S)

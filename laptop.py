@@ -1,0 +1,113 @@
+"""The whole engine on this machine: nats-server, Ray, Serve and a small model; shows no decisions.
+
+This is the embedded default, one process tree that is gone when it is left. A cluster is set up by
+Serve's own commands instead.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+from rich.console import Console
+
+from actors.embedded import local_ray, nats_server
+from actors.small_model import cache_dir, materialise_small_model
+from engine.config import BusConfig, Config, HttpConfig, PoolConfig, fleet_councils
+from engine.errors import SetupError
+from engine.types import Sampling
+
+READY_WITHIN_S = 300.0
+POLL_S = 0.5
+
+SMALL_SAMPLING = Sampling(temperature=0.6, top_p=0.9, repetition_penalty=1.1)
+"""A model of 135 million parameters repeats itself without a penalty."""
+
+
+class Site(NamedTuple):
+    """A running engine: its configuration and its HTTP address."""
+
+    config: Config
+    address: str
+
+
+@contextmanager
+def on_this_machine(store: Path, log: Path, console: Console, port: int = 0) -> Iterator[Site]:
+    """Start everything, yield when it is ready, stop everything on leaving.
+
+    The bus keeps its streams in `store`; Ray and Serve tell what they do in `log`. SetupError
+    names what is missing or taken.
+    """
+    model = materialise_small_model(cache_dir(), lambda line: console.print(f"  {line}"))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("w") as file,
+        redirect_stderr(file),
+        nats_server(store) as nats,
+        local_ray(),
+    ):
+        from serve_app import serving  # Ray reads its environment when it is first imported
+
+        config = small_config(model, nats.url, port)
+        console.print(f"  nats-server {nats.url}, Ray and vLLM on this machine's cores")
+        with serving(config) as address:
+            _await_ready(address, log, console)
+            yield Site(config, address)
+
+
+def serve(store: Path, port: int, console: Console) -> None:
+    """Run the engine until it is interrupted; the bus and its streams stay in `store`."""
+    with on_this_machine(store / "nats", store / "serve.log", console, port) as site:
+        console.print(
+            f"\nDeliberations at {site.address}, plans on {site.config.bus.url}. Ask it:\n"
+        )
+        console.print(
+            f"  curl {site.address}/v1/deliberations -H 'Content-Type: application/json' \\\n"
+            '    -d \'{"role": "DEV", "text": "Name two ways to test a clock"}\'\n',
+            highlight=False,
+        )
+        console.print("Ctrl-C stops everything; what was decided stays in the journal.")
+        threading.Event().wait()
+
+
+def small_config(model: Path, bus_url: str, port: int) -> Config:
+    """Five councils on one pool of one engine, all on this machine's cores."""
+    return Config(
+        pools={"small": PoolConfig(model=str(model), window=4096)},
+        councils=fleet_councils(sampling=SMALL_SAMPLING),
+        bus=BusConfig(url=bus_url),
+        http=HttpConfig(port=port),
+    )
+
+
+def _await_ready(address: str, log: Path, console: Console) -> None:
+    """Wait for every actor and the bus; SetupError as soon as the engine cannot start."""
+    started = time.monotonic()
+    with (
+        console.status("starting the engine and the actors") as status,
+        httpx.Client(base_url=address, timeout=30.0) as http,
+    ):
+        while True:
+            found = http.get("/readyz").json()
+            waited = time.monotonic() - started
+            if found["ready"]:
+                break
+            _check(found, waited, log)
+            missing = len(found["troubles"])
+            status.update(f"starting: {missing} not ready yet, {waited:.0f} s")
+            time.sleep(POLL_S)
+    console.print(f"  engine, councils and bridge ready ({waited:.0f} s)")
+
+
+def _check(found: dict[str, list[dict[str, str]]], waited: float, log: Path) -> None:
+    for post in found["posts"]:
+        if post["kind"] == "agent" and post["state"] == "failed":
+            raise SetupError("The engine cannot start", post["reason"])
+    if waited > READY_WITHIN_S:
+        late = f"Not ready after {waited:.0f} s: {found['troubles'][0]}"
+        raise SetupError(late, f"Look into {log}")
