@@ -24,6 +24,7 @@ from engine.types import ChoiceForm, JsonForm
 
 pytestmark = [
     pytest.mark.model,
+    pytest.mark.timeout(400),  # an engine's start included
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
 ]
