@@ -48,13 +48,18 @@ def _parser() -> argparse.ArgumentParser:
 def _demo(options: argparse.Namespace) -> None:
     from demo import default_out, demo  # what it needs takes a second to import
 
-    demo(options.plan, options.out or default_out(), Console())
+    demo(options.plan, options.out or default_out(), _screen())
 
 
 def _serve(options: argparse.Namespace) -> None:
     from laptop import serve
 
-    serve(options.store, options.port, Console())
+    serve(options.store, options.port, _screen())
+
+
+def _screen() -> Console:
+    """Bound to the terminal of now: while Ray runs, its own words go to a log."""
+    return Console(file=sys.stdout)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -95,8 +95,12 @@ class _Show:
         journal = await Journal.connect(self._config.bus.url, "demo")
         try:
             with Live(board, console=self._console, refresh_per_second=4):
-                follow = (self._follow(journal, task, board.rows[task.role]) for task in asked)
-                await asyncio.wait_for(asyncio.gather(*follow), DECIDED_WITHIN_S)
+                async with asyncio.timeout(DECIDED_WITHIN_S), asyncio.TaskGroup() as group:
+                    for task in asked:
+                        group.create_task(self._follow(journal, task, board.rows[task.role]))
+        except TimeoutError:
+            late = f"Not all have decided after {DECIDED_WITHIN_S:.0f} s"
+            raise SetupError(late, f"Look into {self._out.with_suffix('.log')}") from None
         finally:
             await journal.close()
 

@@ -57,7 +57,7 @@ class Row:
         """What its agents do now, in words."""
         match self.state.end:
             case Decided(decision=decision):
-                return f"decided: {decision.choice}"
+                return f"decided: agent {decision.choice.rpartition('-')[2]}"
             case Failed(error_type=kind):
                 return f"failed: {kind}"
         open_turns = (a for turn, a in self._asked.items() if turn not in self.state.outcomes)
@@ -88,10 +88,10 @@ class Board:
         self.rows = {role: Row(role) for role in roles}
 
     def __rich__(self) -> RenderableType:
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
         table.add_column("council", style="bold", no_wrap=True)
-        table.add_column("now", min_width=28, no_wrap=True)
-        for name in ("drafts", "reviews", "revised", "votes", "tokens", "seconds"):
+        table.add_column("now", min_width=24)
+        for name in ("drafts", "reviews", "revised", "votes", "tokens", "s"):
             table.add_column(name, justify="right", no_wrap=True)
         for row in self.rows.values():
             figures = (*map(str, row.counts), f"{row.state.usage.generated:,}")

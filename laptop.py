@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,13 +40,14 @@ class Site(NamedTuple):
 def on_this_machine(store: Path, log: Path, console: Console, port: int = 0) -> Iterator[Site]:
     """Start everything, yield when it is ready, stop everything on leaving.
 
-    The bus keeps its streams in `store`; Ray and Serve tell what they do in `log`. SetupError
-    names what is missing or taken.
+    The bus keeps its streams in `store`; Ray and Serve tell what they do in `log`, so `console`
+    must have a file of its own. SetupError names what is missing or taken.
     """
     model = materialise_small_model(cache_dir(), lambda line: console.print(f"  {line}"))
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
         log.open("w") as file,
+        redirect_stdout(file),  # Ray tells of dead workers on either
         redirect_stderr(file),
         nats_server(store) as nats,
         local_ray(),
