@@ -27,7 +27,7 @@ from engine.errors import SetupError
 from engine.planning import SUBJECT, plan_approved, tasks
 from engine.results import Result
 from engine.types import Task, Usage
-from laptop import POLL_S, READY_WITHIN_S, Site, on_this_machine
+from laptop import POLL_S, READY_WITHIN_S, Site, on_this_machine, working
 
 DECIDED_WITHIN_S = 900.0
 
@@ -94,7 +94,7 @@ class _Show:
         board = Board([task.role for task in asked])
         journal = await Journal.connect(self._config.bus.url, "demo")
         try:
-            with Live(board, console=self._console, refresh_per_second=4):
+            with Live(board, console=self._console, redirect_stdout=False, redirect_stderr=False):
                 async with asyncio.timeout(DECIDED_WITHIN_S), asyncio.TaskGroup() as group:
                     for task in asked:
                         group.create_task(self._follow(journal, task, board.rows[task.role]))
@@ -130,7 +130,7 @@ class _Show:
         for pid in old.values():
             os.kill(pid, signal.SIGKILL)
         started = time.monotonic()
-        with self._console.status("the five councils were killed; waiting for new ones"):
+        with working(self._console, "the five councils were killed; waiting for new ones"):
             while any(
                 pid in (None, old[role]) for role, pid in (await self._council_pids()).items()
             ):

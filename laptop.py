@@ -6,7 +6,6 @@ Serve's own commands instead.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -15,8 +14,11 @@ from typing import NamedTuple
 
 import httpx
 from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
 
 from actors.embedded import local_ray, nats_server
+from actors.nats_server import NatsServer
 from actors.small_model import cache_dir, materialise_small_model
 from engine.config import BusConfig, Config, HttpConfig, PoolConfig, fleet_councils
 from engine.errors import SetupError
@@ -24,16 +26,19 @@ from engine.types import Sampling
 
 READY_WITHIN_S = 300.0
 POLL_S = 0.5
+LOOK_EVERY_S = 2.0
+SILENT_LOOKS = 10
 
 SMALL_SAMPLING = Sampling(temperature=0.6, top_p=0.9, repetition_penalty=1.1)
 """A model of 135 million parameters repeats itself without a penalty."""
 
 
 class Site(NamedTuple):
-    """A running engine: its configuration and its HTTP address."""
+    """A running engine: its configuration, its HTTP address and its bus."""
 
     config: Config
     address: str
+    nats: NatsServer
 
 
 @contextmanager
@@ -58,7 +63,7 @@ def on_this_machine(store: Path, log: Path, console: Console, port: int = 0) -> 
         console.print(f"  nats-server {nats.url}, Ray and vLLM on this machine's cores")
         with serving(config) as address:
             _await_ready(address, log, console)
-            yield Site(config, address)
+            yield Site(config, address, nats)
 
 
 def serve(store: Path, port: int, console: Console) -> None:
@@ -73,7 +78,24 @@ def serve(store: Path, port: int, console: Console) -> None:
             highlight=False,
         )
         console.print("Ctrl-C stops everything; what was decided stays in the journal.")
-        threading.Event().wait()
+        _watch(site, store / "serve.log", console)
+
+
+def _watch(site: Site, log: Path, console: Console) -> None:
+    """Start nats-server again if it ends; SetupError when Ray or Serve are gone for good."""
+    silent = 0
+    with httpx.Client(base_url=site.address, timeout=5.0) as http:
+        while silent < SILENT_LOOKS:
+            if not site.nats.alive:
+                console.print("nats-server has ended; starting it again on the same store")
+                site.nats.restart()
+            try:
+                silent = 0 if http.get("/healthz").status_code == httpx.codes.OK else silent + 1
+            except httpx.TransportError:
+                silent += 1
+            time.sleep(LOOK_EVERY_S)
+    gone = f"Serve has not answered for {SILENT_LOOKS * LOOK_EVERY_S:.0f} s, Ray may be gone"
+    raise SetupError(gone, f"Look into {log}, then start it again; nothing decided is lost")
 
 
 def small_config(model: Path, bus_url: str, port: int) -> Config:
@@ -86,11 +108,22 @@ def small_config(model: Path, bus_url: str, port: int) -> Config:
     )
 
 
+def working(console: Console, text: str) -> Live:
+    """A line that moves while something is waited for; Ray's own words stay out of it."""
+    return Live(
+        Spinner("dots", text),
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
 def _await_ready(address: str, log: Path, console: Console) -> None:
     """Wait for every actor and the bus; SetupError as soon as the engine cannot start."""
     started = time.monotonic()
     with (
-        console.status("starting the engine and the actors") as status,
+        working(console, "starting the engine and the actors") as line,
         httpx.Client(base_url=address, timeout=30.0) as http,
     ):
         while True:
@@ -100,7 +133,7 @@ def _await_ready(address: str, log: Path, console: Console) -> None:
                 break
             _check(found, waited, log)
             missing = len(found["troubles"])
-            status.update(f"starting: {missing} not ready yet, {waited:.0f} s")
+            line.update(Spinner("dots", f"starting: {missing} not ready yet, {waited:.0f} s"))
             time.sleep(POLL_S)
     console.print(f"  engine, councils and bridge ready ({waited:.0f} s)")
 

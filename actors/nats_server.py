@@ -52,6 +52,11 @@ class NatsServer:
         assert self._process is not None, "nats-server is not running"
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it and wait until it answers; raises SetupError. The port stays once chosen."""
         # The kernel ties the child's life to the starting thread, so that has to be a lasting one.
