@@ -26,6 +26,8 @@ log = logging.getLogger("conclave.supervisor")
 
 LOOK_EVERY_S = 1.0
 ANSWER_WITHIN_S = 30.0
+START_WITHIN_S = 180.0
+"""The first answer may take longer: a cold, busy machine imports for a minute."""
 STABLE_S = 60.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 30.0
 DRAIN_WITHIN_S = 30.0
@@ -144,14 +146,16 @@ class Supervisor:
 
     async def _look_at(self, seat: Seat, handle: Any) -> bool:
         """Ask an actor how it does; whether it may stay as it is."""
+        known = self._posts[seat.name].state == "ready"
+        within = ANSWER_WITHIN_S if known else START_WITHIN_S
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            async with asyncio.timeout(within):
                 health = await call(handle.health.remote())
         except ActorAway as away:
             self._note(seat, "absent", self._reason(seat) or str(away))
             return False
         except TimeoutError:
-            return self._replace(seat, handle, f"gave no answer in {ANSWER_WITHIN_S:g} s")
+            return self._replace(seat, handle, f"gave no answer in {within:g} s")
         except SetupError as error:
             return self._replace(seat, handle, str(error))
         except ConclaveError as error:

@@ -29,7 +29,7 @@ from engine.config import BusConfig, Config, HttpConfig, PoolConfig, fleet_counc
 from engine.errors import ConclaveError, SetupError
 from serve_app import INGRESS, REPLICA, STATUS, build, status_of
 
-pytestmark = [pytest.mark.ray, pytest.mark.nats]
+pytestmark = [pytest.mark.ray, pytest.mark.nats, pytest.mark.timeout(180)]
 
 ALL = ("draft", "critique", "revise", "vote")
 
