@@ -205,11 +205,19 @@ FLEET = {
 
 
 def fleet_councils(
-    pools: tuple[str, ...] = ("small",), sampling: Sampling | None = None
+    pools: tuple[str, ...] = ("small",),
+    sampling: Sampling | None = None,
+    budgets: Budgets | None = None,
 ) -> tuple[CouncilConfig, ...]:
     """The five councils of three agents each, all seated on the given pools."""
-    drawn = sampling or Sampling()
     return tuple(
-        CouncilConfig(role=role, rubric=rubric, personas=personas, pools=pools, sampling=drawn)
+        CouncilConfig(
+            role=role,
+            rubric=rubric,
+            personas=personas,
+            pools=pools,
+            sampling=sampling or Sampling(),
+            budgets=budgets or Budgets(),
+        )
         for role, (rubric, personas) in FLEET.items()
     )

@@ -15,7 +15,7 @@ from actors.embedded import nats_server
 from actors.journal import Journal
 from actors.nats_server import free_port
 from engine.arrival import Arrival
-from engine.config import BusConfig, Config, CouncilConfig, HttpConfig, PoolConfig, fleet_councils
+from engine.config import BusConfig, Config, HttpConfig, PoolConfig, fleet_councils
 from engine.events import END, Asked, Decided, Drafted, Event, Record
 from engine.planning import SUBJECT, plan_approved, tasks
 from engine.results import Result
@@ -66,10 +66,7 @@ class System:
 def system(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A bare head with nothing but the application deployed on it."""
     sampling = Sampling(temperature=0.6, top_p=0.9, repetition_penalty=1.1)
-    councils = tuple(
-        CouncilConfig.model_validate(council.model_dump() | {"budgets": SHORT})
-        for council in fleet_councils(sampling=sampling)
-    )
+    councils = fleet_councils(sampling=sampling, budgets=SHORT)
     with nats_server(tmp_path_factory.mktemp("nats")) as nats, ray_head() as cluster:
         config = Config(
             pools={"small": PoolConfig(model=str(small_model), window=2048, kv_cache_gb=0.5)},

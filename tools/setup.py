@@ -156,15 +156,14 @@ def install_packages() -> None:
 
 
 def compile_bytecode() -> None:
-    """Compile what an engine imports; three processes would do so at every start otherwise.
+    """Compile all packages once; a dozen processes would do so at every start otherwise.
 
     Where PYTHONDONTWRITEBYTECODE is set they would never keep it, and start a minute later.
     """
     (library,) = VENV.glob("lib/python*/site-packages")
-    folders = [library / name for name in ("ray", "torch", "transformers", "vllm")]
     variables = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    command = [PYTHON, "-m", "compileall", "-q", "-j", "0", *folders]
-    # Some of these packages ship templates that are no Python; those stay as they are.
+    command = [PYTHON, "-m", "compileall", "-q", "-j", "0", library]
+    # Some packages ship templates that are no Python; those stay as they are.
     subprocess.run(command, env=variables, stdout=subprocess.DEVNULL, check=False)
 
 
