@@ -67,6 +67,7 @@ class _Show:
             asked = await self._publish()
             await self._watch(asked)
             found = [await self._read(task) for task in asked]
+            self._console.print()
             for one in found:
                 self._console.print(summary(one))
             self._keep(found)

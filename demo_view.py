@@ -90,7 +90,7 @@ class Board:
     def __rich__(self) -> RenderableType:
         table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
         table.add_column("council", style="bold", no_wrap=True)
-        table.add_column("now", min_width=24)
+        table.add_column("now", min_width=18)
         for name in ("drafts", "reviews", "revised", "votes", "tokens", "s"):
             table.add_column(name, justify="right", no_wrap=True)
         for row in self.rows.values():
