@@ -111,10 +111,15 @@ class Limits(Data):
 
 
 class Config(Data):
-    """The whole engine: pools, councils, bus, HTTP and limits."""
+    """The whole engine: pools, councils, bus, HTTP and limits.
 
-    pools: dict[str, PoolConfig]
-    councils: tuple[CouncilConfig, ...]
+    Without `councils`, the five of a software-delivery fleet are seated on the pools in turn.
+    """
+
+    pools: dict[str, PoolConfig] = Field(min_length=1)
+    councils: tuple[CouncilConfig, ...] = Field(
+        default_factory=lambda known: fleet_councils(tuple(known["pools"]))
+    )
     bus: BusConfig = BusConfig()
     http: HttpConfig = HttpConfig()
     limits: Limits = Limits()

@@ -27,6 +27,12 @@ def test_the_fleet_is_five_councils_of_three() -> None:
     assert len(set(personas)) == 15
 
 
+def test_without_councils_the_fleet_is_seated_on_the_pools() -> None:
+    """One pool and nothing else is a whole configuration."""
+    config = Config.model_validate({"pools": {"one": {"model": "m"}}})
+    assert config.councils == fleet_councils(("one",))
+
+
 def test_agents_are_seated_on_the_pools_in_turn() -> None:
     """Two pools make a mixed council."""
     seated = fleet_councils(("one", "two"))[0].seated()

@@ -1,0 +1,31 @@
+"""Claims about the files in examples/: they are what the README says they are."""
+
+from pathlib import Path
+
+import yaml
+
+from engine.arrival import Arrival
+from engine.config import Config
+from engine.planning import SUBJECT, plan_approved, tasks
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+
+def test_the_plan_is_a_task_for_each_of_five_roles() -> None:
+    """Everything of it reaches the tasks: title, text, criteria, rubric and extra fields."""
+    data = (EXAMPLES / "plan-approved.json").read_bytes()
+    event = plan_approved(Arrival("PLANNING_EVENTS", 1, SUBJECT, data), 256 * 1024)
+    made = tasks(event, ("ARCHITECT", "DATA", "DEV", "DEVOPS", "QA"))
+    assert [task.role for task in made] == ["DEV", "QA", "ARCHITECT", "DEVOPS", "DATA"]
+    assert len(made[0].requirements) == 6
+    assert made[0].rubric
+    assert made[0].context["incident"] == "INC-2291"
+
+
+def test_the_gpu_example_is_a_whole_configuration() -> None:
+    """Serve's file names our application, and its arguments are a valid configuration."""
+    (application,) = yaml.safe_load((EXAMPLES / "gpu.yaml").read_text())["applications"]
+    assert application["import_path"] == "serve_app:build"
+    config = Config.model_validate(application["args"])
+    assert config.pools["qwen"].gpus == 1
+    assert len(config.councils) == 5
