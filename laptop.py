@@ -130,21 +130,35 @@ def _await_ready(address: str, log: Path, console: Console) -> None:
         httpx.Client(base_url=address, timeout=30.0) as http,
     ):
         while True:
-            found = http.get("/readyz").json()
+            found = _standing(http)
             waited = time.monotonic() - started
-            if found["ready"]:
+            if found.ready:
                 break
-            _check(found, waited, log)
-            missing = len(found["troubles"])
+            if found.failed:
+                raise SetupError("The engine cannot start", found.failed)
+            if waited > READY_WITHIN_S:
+                late = f"Not ready after {waited:.0f} s: {found.troubles[0]}"
+                raise SetupError(late, f"Look into {log}")
+            missing = len(found.troubles)
             line.update(Spinner("dots", f"starting: {missing} not ready yet, {waited:.0f} s"))
             time.sleep(POLL_S)
     console.print(f"  engine, councils and bridge ready ({waited:.0f} s)")
 
 
-def _check(found: dict[str, list[dict[str, str]]], waited: float, log: Path) -> None:
-    for post in found["posts"]:
-        if post["kind"] == "agent" and post["state"] == "failed":
-            raise SetupError("The engine cannot start", post["reason"])
-    if waited > READY_WITHIN_S:
-        late = f"Not ready after {waited:.0f} s: {found['troubles'][0]}"
-        raise SetupError(late, f"Look into {log}")
+class _Standing(NamedTuple):
+    """What `/readyz` says: `failed` is why an engine will never start, empty if it may."""
+
+    ready: bool
+    troubles: list[str]
+    failed: str
+
+
+def _standing(http: httpx.Client) -> _Standing:
+    try:
+        found = http.get("/readyz").json()
+    except httpx.TransportError as error:
+        return _Standing(False, [f"Serve does not answer: {error!r}"], "")
+    if "posts" not in found:  # the supervisor itself is away for a moment
+        return _Standing(False, [found.get("detail", "Serve has no answer yet")], "")
+    engines = (p for p in found["posts"] if p["kind"] == "agent" and p["state"] == "failed")
+    return _Standing(found["ready"], found["troubles"], next((p["reason"] for p in engines), ""))

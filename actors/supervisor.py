@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Literal
 
 import ray
@@ -34,6 +33,9 @@ DRAIN_WITHIN_S = 30.0
 REACH_WITHIN_S = 5.0
 LOOK_BACK_AFTER_S = 30.0
 """An old supervisor may outlive the start of its successor by seconds and fill its seats again."""
+
+UNDRAINED = (ActorAway, TimeoutError, ConclaveError, RayTaskError, AttributeError)
+"""What an actor of another version may answer to `drain`, which it may not even have."""
 
 
 class Post(Data):
@@ -218,7 +220,9 @@ async def _retire(name: str) -> None:
     if handle is None:
         return
     log.info("%s is of another version: draining it", name)
-    with suppress(Exception):  # whatever it says, or cannot do yet: its time is over
+    try:
         async with asyncio.timeout(DRAIN_WITHIN_S):
             await call(handle.drain.remote())
+    except UNDRAINED as error:
+        log.warning("%s ends undrained: %s", name, said(error))
     ray.kill(handle)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Literal
 
 from engine import prompts
@@ -17,16 +18,14 @@ from engine.events import (
     Asked,
     Convened,
     Critiqued,
-    Drafted,
     Dropped,
     Event,
     Failed,
     Rejected,
     Resumed,
-    Revised,
-    Voted,
 )
 from engine.fanout import merge
+from engine.outcomes import critiqued, drafted, rejected, revised, voted
 from engine.transcript import Outcome, Proposal, Transcript
 from engine.types import (
     Agent,
@@ -155,18 +154,8 @@ class _Run:
         return next(p for p in reversed(self.state.proposals[author.id]) if p.round < round)
 
     async def _draft(self, author: Agent, messages: Sequence[Message]) -> Events:
-        def read(turn: Turn, reply: Reply) -> Outcome:
-            return Drafted(
-                turn=turn.id,
-                agent=author.id,
-                text=prompts.read_text(reply),
-                reasoning=reply.reasoning,
-                truncated=reply.truncated,
-                usage=reply.usage,
-            )
-
         turn = self._turn(author, Phase.DRAFT, 0, author.id, messages)
-        async for event in self._ask(turn, read):
+        async for event in self._ask(turn, drafted):
             yield event
         if author.id not in self.state.proposals and author.id not in self.state.lost:
             yield self.note(
@@ -178,22 +167,10 @@ class _Run:
         if reviewer is None or self._critiques(author, round):
             return
 
-        def read(turn: Turn, reply: Reply) -> Outcome:
-            findings, verdict = prompts.read_critique(reply)
-            return Critiqued(
-                turn=turn.id,
-                agent=turn.agent,
-                target=author.id,
-                round=round,
-                findings=findings,
-                verdict=verdict,
-                usage=reply.usage,
-            )
-
         messages = prompts.critique(self.brief, reviewer, self._text_before(author, round))
         form = prompts.CRITIQUE_FORM
         turn = self._turn(reviewer, Phase.CRITIQUE, round, author.id, messages, form)
-        async for event in self._ask(turn, read):
+        async for event in self._ask(turn, critiqued):
             yield event
 
     async def _revise(self, author: Agent, round: int, first: Sequence[Message]) -> Events:
@@ -201,34 +178,19 @@ class _Run:
         if not critiques:  # nothing to mend: the text stands
             return
 
-        def read(turn: Turn, reply: Reply) -> Outcome:
-            return Revised(
-                turn=turn.id,
-                agent=author.id,
-                round=round,
-                text=prompts.read_text(reply),
-                reasoning=reply.reasoning,
-                truncated=reply.truncated,
-                usage=reply.usage,
-            )
-
         before = self._text_before(author, round)
         messages = prompts.revise(first, self.brief, before, critiques)
         turn = self._turn(author, Phase.REVISE, round, author.id, messages)
-        async for event in self._ask(turn, read):
+        async for event in self._ask(turn, revised):
             yield event
 
     async def _vote(self, voter: Agent, seat: int, order: Sequence[str]) -> Events:
         sheet = prompts.sheet(order, seat)
 
-        def read(turn: Turn, reply: Reply) -> Outcome:
-            ballot = prompts.read_ballot(voter, sheet, reply)
-            return Voted(turn=turn.id, agent=voter.id, ballot=ballot, usage=reply.usage)
-
         texts = {author: self.state.latest(author) for author in order}
         messages = prompts.vote(self.brief, voter, sheet, texts)
         turn = self._turn(voter, Phase.VOTE, 0, "all", messages, sheet.form)
-        async for event in self._ask(turn, read):
+        async for event in self._ask(turn, partial(voted, voter, sheet)):
             yield event
 
     def _turn(
@@ -291,12 +253,5 @@ class _Run:
         try:
             event: Event = read(turn, reply)
         except prompts.Unreadable as unreadable:
-            event = Rejected(
-                turn=turn.id,
-                agent=turn.agent,
-                phase=turn.phase,
-                reason=str(unreadable),
-                text=reply.text or reply.reasoning,
-                usage=reply.usage,
-            )
+            event = rejected(turn, reply, unreadable)
         yield self.note(event)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
-
 from engine.config import PoolConfig
 from engine.types import Form, Message, Phase, TextForm, Turn
 
@@ -30,11 +26,3 @@ def a_turn(
 def a_pool(model: str = "/models/small", **fields: object) -> PoolConfig:
     """A pool's configuration with some of its fields set."""
     return PoolConfig.model_validate({"model": model, **fields})
-
-
-async def until(true: Callable[[], object], within_s: float = 5.0) -> None:
-    """Let others run until `true()`; fails when that takes too long."""
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        await asyncio.sleep(0.002)

@@ -1,8 +1,6 @@
 """Records, events and connections for the tests of the bus."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from actors.bus import Connection, connect, provision
@@ -50,14 +48,6 @@ async def connected(url: str, bus: BusConfig | None = None) -> AsyncIterator[Con
         yield client
     finally:
         await client.leave()
-
-
-async def reaches(look: Callable[[], Awaitable[bool]], what: str, seconds: float = 20.0) -> None:
-    """Return once `look` says so; fail with `what` at the deadline."""
-    deadline = time.monotonic() + seconds
-    while not await look():
-        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
-        await asyncio.sleep(0.02)
 
 
 class Letter(Data):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
@@ -13,9 +13,19 @@ def until(condition: Callable[[], object], what: str, seconds: float = 20.0) -> 
         time.sleep(0.02)
 
 
-async def until_async(condition: Callable[[], object], what: str, seconds: float = 20.0) -> None:
+async def until_async(
+    condition: Callable[[], object], what: str = "as wished", seconds: float = 20.0
+) -> None:
     """The same without blocking the event loop."""
     deadline = time.monotonic() + seconds
     while not condition():
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
+        await asyncio.sleep(0.02)
+
+
+async def reaches(look: Callable[[], Awaitable[bool]], what: str, seconds: float = 20.0) -> None:
+    """Return once `look` says so; fail with `what` at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not await look():
         assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
         await asyncio.sleep(0.02)

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from agents import a_pool, a_turn, until
+from agents import a_pool, a_turn
+from deadline import until_async as until
 
 from actors.admission import Admission, Footprint
 from actors.agent import AgentActor

@@ -5,7 +5,8 @@ import json
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from bus_fakes import connected, ended, letters, reaches, stored
+from bus_fakes import connected, ended, letters, stored
+from deadline import reaches
 
 from actors.bridge import Bridge, Health
 from actors.bus import Connection

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from bus_fakes import letters, reaches
+from bus_fakes import letters
 
 from actors.bus import Connection, connect, provision
 from actors.deadletter import bury

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
 
 import pytest
-from bus_fakes import connected, reaches, stored
-from deadline import until_async
+from bus_fakes import connected, stored
+from deadline import reaches, until_async
 
 from actors.bus import Connection
 from actors.council import CouncilActor

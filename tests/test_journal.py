@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
-from bus_fakes import connected, last_record, outbound, reaches, record, stored
+from bus_fakes import connected, last_record, outbound, record, stored
+from deadline import reaches
 
 from actors.bus import provision
 from actors.journal import Journal

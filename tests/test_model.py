@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from agents import a_pool, a_turn, until
+from agents import a_pool, a_turn
+from deadline import until_async as until
 
 from actors import embedded
 from actors.agent import AgentActor

@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from agents import a_pool, a_turn, until
+from agents import a_pool, a_turn
+from deadline import until_async as until
 
 from actors.agent import AgentActor
 from actors.answer import Answer, Load

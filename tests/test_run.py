@@ -62,7 +62,7 @@ async def test_the_last_record_is_shown_before_the_end_is_durable() -> None:
         assert await following is None
 
 
-async def test_a_failure_reaches_every_reader_after_the_records() -> None:
+async def test_a_failure__every_reader_after_the_records() -> None:
     """What came before the failure is seen, then each reader gets the failure itself."""
     run = a_run(2)
     run.close(Unavailable("gone"))
