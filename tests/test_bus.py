@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from bus_fakes import letters
+from deadline import reaches
 
 from actors.bus import Connection, connect, provision
 from actors.deadletter import bury
