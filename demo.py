@@ -21,10 +21,12 @@ from rich.live import Live
 
 from actors.bus import connect
 from actors.journal import Journal
+from actors.streams import PLANS
 from demo_view import Board, Row, summary, tokens
 from engine.arrival import Arrival
+from engine.config import BusConfig
 from engine.errors import SetupError
-from engine.planning import SUBJECT, plan_approved, tasks
+from engine.planning import SUBJECT, PlanApproved, plan_approved, tasks
 from engine.results import Result
 from engine.types import Task, Usage
 from laptop import POLL_S, READY_WITHIN_S, Site, on_this_machine, working
@@ -37,6 +39,7 @@ def demo(plan: Path, out: Path, console: Console) -> None:
     started = time.monotonic()
     console.print("[bold]Conclave[/]: one plan, five councils of three agents, one small model\n")
     data = _read(plan)
+    _understood(data, 1)
     with (
         TemporaryDirectory(prefix="conclave-") as store,
         on_this_machine(Path(store), out.with_suffix(".log"), console) as site,
@@ -52,6 +55,12 @@ def _read(plan: Path) -> bytes:
         raise SetupError(
             f"{plan} cannot be read ({error.strerror})", "Name a plan as JSON"
         ) from error
+
+
+def _understood(data: bytes, seq: int) -> PlanApproved:
+    """The plan as the bridge will read it under that sequence; InvalidEvent where it cannot."""
+    arrival = Arrival(stream=PLANS, seq=seq, subject=SUBJECT, data=data)
+    return plan_approved(arrival, BusConfig().max_event_bytes)
 
 
 class _Show:
@@ -85,8 +94,7 @@ class _Show:
         client = await connect(self._config.bus.url, "demo-producer", lambda: None)
         ack = await client.streams().publish(SUBJECT, self._plan)
         await client.leave()
-        arrival = Arrival(stream=ack.stream, seq=ack.seq, subject=SUBJECT, data=self._plan)
-        event = plan_approved(arrival, self._config.bus.max_event_bytes)
+        event = _understood(self._plan, ack.seq)
         self._console.print(f"\nPublished on {SUBJECT}: [bold]{event.plan.title}[/]\n")
         return list(tasks(event, tuple(council.role for council in self._config.councils)))
 

@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 from actors.embedded import local_ray, nats_server
-from actors.nats_server import NatsServer
+from actors.nats_server import NatsServer, require_free
 from actors.small_model import cache_dir, materialise_small_model
 from engine.config import BusConfig, Config, HttpConfig, PoolConfig, fleet_councils
 from engine.errors import SetupError
@@ -51,6 +51,8 @@ def on_this_machine(store: Path, log: Path, console: Console, port: int = 0) -> 
     The bus keeps its streams in `store`; Ray and Serve tell what they do in `log`, so `console`
     must have a file of its own. SetupError names what is missing or taken.
     """
+    if port:
+        require_free(port, "HTTP")  # said before minutes of starting, not after
     model = materialise_small_model(cache_dir(), lambda line: console.print(f"  {line}"))
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
