@@ -295,9 +295,15 @@ def test_the_table_names_only_errors_of_the_tree() -> None:
         ({}, "pools: Field required"),
         ({"pools": {"p": {"model": "m", "gpu": 1}}, "councils": []}, "pools.p.gpu: "),
         (
-            {"pools": {}, "councils": [{"role": "DEV", "personas": ["x"], "rubric": ""}]},
-            "known pools",
+            {
+                "pools": {"p": {"model": "m"}},
+                "councils": [
+                    {"role": "DEV", "personas": ["x"], "rubric": "", "pools": ["nowhere"]}
+                ],
+            },
+            "known pools: p",
         ),
+        ({"pools": {}}, "pools: Dictionary should have at least 1 item"),
         ("no mapping", "configuration: "),
     ],
 )
