@@ -30,8 +30,10 @@ from actors.journal import Journal
 from actors.nats_server import free_port, require_free
 from actors.roster import Roster, roster
 from actors.supervisor import State, Supervisor
+from engine.arrival import check_values
 from engine.config import Config
 from engine.errors import (
+    Broken,
     ConclaveError,
     Conflict,
     InvalidEvent,
@@ -52,6 +54,7 @@ STATUS: dict[type[ConclaveError], int] = {
     NotFound: 404,
     Conflict: 409,
     Unavailable: 503,
+    Broken: 500,
     Superseded: 503,
     SpeechFailed: 503,
     SetupError: 503,
@@ -100,7 +103,10 @@ class DeliberationRequest(Data):
     def _written(self) -> bytes:
         """As the journal must be able to keep it: Python reads more than JSON can say."""
         try:
+            check_values(self.context, "context")
             return json.dumps(self.model_dump(), allow_nan=False, ensure_ascii=False).encode()
+        except InvalidEvent as error:
+            raise InvalidRequest(error.where, error.what) from error
         except ValueError as error:
             raise InvalidRequest("context", f"cannot be kept as JSON: {error}") from error
 

@@ -90,7 +90,7 @@ class Admission:
         if entry in self._queue:
             self._queue.remove(entry)
             self._admit()
-        else:  # The place was granted in the very moment of giving up.
+        elif not entry[1].cancelled():  # granted in the very moment of giving up
             self._give_back(entry[0])
 
     def _fits(self, footprint: Footprint) -> bool:
@@ -117,5 +117,6 @@ class Admission:
     def _admit(self) -> None:
         while self._queue and self._fits(self._queue[0][0]):
             footprint, turn = self._queue.popleft()
-            self._take(footprint)
-            turn.set_result(None)
+            if not turn.done():  # given up, but not yet out of the queue
+                self._take(footprint)
+                turn.set_result(None)

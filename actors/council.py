@@ -14,7 +14,15 @@ from actors.journal import Journal, Writer, envelope
 from actors.run import Run
 from engine.config import Config
 from engine.deliberation import deliberate
-from engine.errors import ConclaveError, Conflict, NotFound, Superseded, Unavailable
+from engine.errors import (
+    Broken,
+    ConclaveError,
+    Conflict,
+    EngineLost,
+    NotFound,
+    Superseded,
+    Unavailable,
+)
 from engine.events import END, Record
 from engine.results import Result, payload, result
 from engine.transcript import Transcript, fold
@@ -132,8 +140,11 @@ class CouncilActor:
         except ConclaveError as failure:
             log.warning("deliberation %s stops here: %s", run.task.id, failure)
             run.close(_for_the_caller(failure))
+        except asyncio.CancelledError:
+            run.close(Unavailable(f"deliberation {run.task.id} was interrupted"))
+            raise
         except BaseException as bug:
-            run.close(Unavailable(f"deliberation {run.task.id} broke off: {bug!r}"))
+            run.close(Broken(f"deliberation {run.task.id} broke off by a bug: {bug!r}"))
             raise
         else:
             run.close()
@@ -176,6 +187,8 @@ class CouncilActor:
                     writer.append(record)
 
     async def _speak(self, turn: Turn) -> Reply:
+        if turn.pool not in self._pools:
+            raise EngineLost(f"pool {turn.pool!r} is not in the configuration any more")
         return await self._pools[turn.pool].speak(turn)
 
     async def _count(self) -> Count:

@@ -12,12 +12,14 @@ from actors.calls import ActorAway, call
 from actors.council import CouncilHealth
 from actors.patience import pauses
 from actors.roster import NAMESPACE, Roster
-from engine.errors import InvalidRequest, Unavailable
+from engine.errors import Broken, InvalidRequest, Unavailable
 from engine.events import END, Record
 from engine.results import Result
 from engine.types import Task
 
 HEALTH_WITHIN_S = 2.0
+DEATHS = 8
+"""A task during which its council dies more often than this is taken to be the cause."""
 READ_WITHIN_S = 5.0
 
 Find = Callable[[str], Any]
@@ -56,9 +58,9 @@ class Councils:
         """Have a task deliberated to its end, whatever happens to the council meanwhile.
 
         After the end, waits `durable_within_s` for the journal to hold it. Raises InvalidRequest,
-        Conflict, or Unavailable when the council stays away.
+        Conflict, Unavailable when the council stays away, Broken when the task kills it each time.
         """
-        name = self._name(task.role)
+        name, deaths = self._name(task.role), 0
         deadline = time.monotonic() + self._patience_s
         for pause in pauses(0.1, 2.0):
             records: list[Record] = []
@@ -66,7 +68,11 @@ class Councils:
                 return await self._attempt(name, task, records, durable_within_s)
             except ActorAway as away:
                 if records:  # it was alive, so the waiting begins anew
-                    deadline = time.monotonic() + self._patience_s
+                    deadline, deaths = time.monotonic() + self._patience_s, deaths + 1
+                if deaths > DEATHS:
+                    raise Broken(
+                        f"council {task.role} died {deaths} times over {task.id}"
+                    ) from away
                 if time.monotonic() > deadline:
                     raise Unavailable(f"council {task.role} is away: {away}") from away
             await asyncio.sleep(pause)

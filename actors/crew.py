@@ -18,6 +18,7 @@ from actors.engine_args import engine_env
 from actors.pool import AgentPool
 from actors.roster import NAMESPACE, Roster
 from engine.config import Config, PoolConfig
+from engine.errors import Unavailable
 from engine.events import Record
 from engine.types import Council, Task
 
@@ -73,7 +74,11 @@ class BridgeActor:
         await self._bridge.stop()
 
     async def _end_of(self, task: Task) -> Record:
-        return (await self._councils.conclude(task)).records[-1]
+        """The durable end: an event must not be acknowledged for less."""
+        conclusion = await self._councils.conclude(task)
+        if not conclusion.durable:
+            raise Unavailable(f"the end of {task.id} is not in the journal yet")
+        return conclusion.records[-1]
 
 
 def pools_of(roster: Roster, config: Config, council: Council) -> dict[str, AgentPool]:

@@ -124,7 +124,7 @@ def marked(mark: str) -> list[int]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let cleaning up finish although Ctrl-C is pressed again; main thread only matters."""
+    """Let cleaning up finish although Ctrl-C or a kill comes again; main thread only matters."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -132,8 +132,9 @@ def _undisturbed() -> Iterator[None]:
     def ignore(number: int, frame: FrameType | None) -> None:
         """A Python handler, not SIG_IGN, which children would inherit."""
 
-    before = signal.signal(signal.SIGINT, ignore)
+    before = {number: signal.signal(number, ignore) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -48,6 +48,7 @@ class EngineHost:
         self._tokenizer = llm.get_tokenizer()
         self._parser = _reasoning_parser(config.reasoning_parser, self._tokenizer)
         self.window = config.window
+        self._thinking = config.thinking
         self.block_size: int = cache.block_size
         self.kv_tokens: int = cache.num_gpu_blocks * cache.block_size
         self.label_id = lru_cache(maxsize=1024)(self._label_id)
@@ -58,7 +59,7 @@ class EngineHost:
 
     def _render_text(self, messages: Sequence[Message], thinks: bool) -> str:
         # Templates that cannot switch thinking off ignore the argument.
-        extra = {} if thinks else {"enable_thinking": False}
+        extra = {} if thinks and self._thinking else {"enable_thinking": False}
         text: str = self._tokenizer.apply_chat_template(
             [message.model_dump() for message in messages],
             add_generation_prompt=True,

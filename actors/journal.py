@@ -23,6 +23,10 @@ READ_WITHIN_S = 15.0
 """Who asks what there is can ask again; only who writes has something to lose by giving up."""
 
 
+CONNECT_S = 10.0
+"""A first connection takes no longer; whoever asked may ask again."""
+
+
 class History(NamedTuple):
     """What is known of a deliberation; `last` is what its next writer has to follow, or 0."""
 
@@ -48,7 +52,7 @@ class Journal:
         patience_s: float = 600.0,
     ) -> Journal:
         """Connect, or raise Unavailable; see `actors.bus.connect` for `on_closed`."""
-        return cls(await connect(url, name, on_closed), patience_s)
+        return cls(await connect(url, name, on_closed, min(patience_s, CONNECT_S)), patience_s)
 
     async def close(self) -> None:
         """Leave; writers and followers still at work are stopped by that."""

@@ -6,7 +6,14 @@ from nats.aio.msg import Msg
 
 from actors.patience import BROKEN, said
 from engine.arrival import Arrival
-from engine.errors import ConclaveError, Conflict, InvalidEvent, InvalidRequest, NotFound
+from engine.errors import (
+    Broken,
+    ConclaveError,
+    Conflict,
+    InvalidEvent,
+    InvalidRequest,
+    NotFound,
+)
 
 CRASHES = 5
 """After so many deliveries an event that only meets bugs is buried, so that others get on."""
@@ -40,6 +47,6 @@ def verdict(id_: str, error: BaseException, deliveries: int) -> InvalidEvent | N
         return InvalidEvent("conflict", "event", f"{id_}: {error}")
     if isinstance(error, NotFound):
         return InvalidEvent("unknown_role", "payload.roles", f"{id_}: {error}")
-    if isinstance(error, ConclaveError) or deliveries < CRASHES:
+    if deliveries < CRASHES or (isinstance(error, ConclaveError) and not isinstance(error, Broken)):
         return None
     return InvalidEvent("crashed", "event", f"{id_}: {said(error)}")

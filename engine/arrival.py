@@ -81,12 +81,12 @@ def _faults(value: object, path: str, depth: int) -> Iterator[tuple[str, str, st
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _faults(item, f"{path}[{index}]", depth + 1)
-    elif isinstance(value, _Pairs):
+    elif isinstance(value, dict):
         yield from _object_faults(value, path, depth)
 
 
-def _object_faults(value: _Pairs, path: str, depth: int) -> Iterator[tuple[str, str, str]]:
-    if value.twice is not None:
+def _object_faults(value: dict[str, Any], path: str, depth: int) -> Iterator[tuple[str, str, str]]:
+    if isinstance(value, _Pairs) and value.twice is not None:
         yield within(path, value.twice), "duplicate_key", "the key is there twice"
     for key, item in value.items():
         if "\0" in key:

@@ -16,6 +16,14 @@ class PoolConfig(Data):
     `cores` binds a CPU engine's threads ("0-1", one range per replica, "|" between them).
     `max_running` turns are generated together, `max_queued` more may wait, further ones are
     refused. `turn_timeout_s` bounds one turn, with every attempt at it.
+
+    `resources` are further Ray resources that place the actor. `window` is the model's context in
+    tokens, `block_size` the tokens of a cache block. A CPU engine takes `kv_cache_gb` of memory for
+    its cache, a GPU engine `gpu_memory_share` of the GPU for all. `thinking` lets a model reason
+    where its chat template leaves the choice; the councils' budgets must then hold the reasoning
+    too. `reasoning_parser` is vLLM's name of the model's parser; reasoning is never shown to peers.
+    Every `canary_every_s` one token is asked for; without it in `canary_timeout_s` the engine is
+    taken for dead.
     """
 
     model: str
@@ -31,6 +39,7 @@ class PoolConfig(Data):
     max_running: int = Field(default=32, ge=1)
     max_queued: int = Field(default=256, ge=0)
     reasoning_parser: str = ""
+    thinking: bool = False
     turn_timeout_s: float = Field(default=300.0, gt=0.0)
     canary_every_s: float = Field(default=20.0, gt=0.0)
     canary_timeout_s: float = Field(default=60.0, gt=0.0)
@@ -86,7 +95,8 @@ class BusConfig(Data):
     `slots` events are worked on at once. `start` says where a durable begins when it is created
     for the first time: `now` leaves old plans alone, `all` takes every event still in the stream.
     `ack_wait_s` is how long the server waits for a sign of life before it gives an event to
-    another bridge; one is sent every third of it.
+    another bridge; one is sent every third of it. `max_event_bytes` bounds an event, and a request
+    over HTTP alike.
     """
 
     url: str = "nats://127.0.0.1:4222"
@@ -107,7 +117,7 @@ class Limits(Data):
     """Caps of this server; a request may only stay below them."""
 
     rounds: int = Field(default=4, ge=0)
-    agents: int = Field(default=9, ge=1)
+    agents: int = Field(default=9, ge=1, le=26)
 
 
 class Config(Data):
@@ -130,18 +140,27 @@ class Config(Data):
         if len(set(roles)) != len(roles):
             raise ValueError(f"councils: a role is named twice in {roles}")
         for council in self.councils:
+            self._check_limits(council)
             for name in council.pools:
                 self._check_seat(council, name)
         return self
 
     def _check_seat(self, council: CouncilConfig, pool: str) -> None:
         if pool not in self.pools:
-            known = ", ".join(sorted(self.pools)) or "none"
+            known = ", ".join(sorted(self.pools))
             raise ValueError(f"council {council.role} names pool {pool!r}; known pools: {known}")
-        if self.pools[pool].window < council.budgets.window:
+        needed = council.budgets.largest_prompt(len(council.personas))
+        if self.pools[pool].window < needed:
             raise ValueError(
-                f"council {council.role} plans with a window of {council.budgets.window} tokens; "
+                f"council {council.role} needs a window of {needed} tokens by its budgets; "
                 f"pool {pool} has {self.pools[pool].window}"
+            )
+
+    def _check_limits(self, council: CouncilConfig) -> None:
+        if len(council.personas) > self.limits.agents or council.rounds > self.limits.rounds:
+            raise ValueError(
+                f"council {council.role} has {len(council.personas)} agents and {council.rounds} "
+                f"rounds; the limits are {self.limits.agents} and {self.limits.rounds}"
             )
 
     def council(self, role: str) -> Council | None:

@@ -9,15 +9,15 @@ from engine.events import Decided
 from engine.transcript import Transcript
 from engine.types import Ballot, Decision, Minority, Objection, Ranked, Severity
 
-RULE = "borda"
+RULE, ODDS = "borda", "odds of others"
 
 
 def decide(state: Transcript) -> Decided:
     """Tally the ballots and state everything that qualifies the choice.
 
     Votes on the own text are dropped from the tally; agreement is over the complete rankings.
-    Ties go to Copeland, then to the mean odds, then to the sealed order. With two candidates
-    whose only voters wrote them, dropping leaves nothing: there is then no score and no margin.
+    Ties go to Copeland, then to the odds that others gave, then to the sealed order. With two
+    candidates whose only voters wrote them, dropping leaves no ranking: `rule` is then the odds.
     """
     candidates = state.sealed()
     voted = [state.ballots[a.id] for a in state.seated if a.id in state.ballots]
@@ -25,7 +25,7 @@ def decide(state: Transcript) -> Decided:
     beats = ballots.pairwise(rankings, candidates)
     score = ballots.borda(rankings, candidates)
     wins = ballots.copeland(beats, candidates)
-    odds = {c: sum(ballot.scores[c] for ballot in voted) for c in candidates}
+    odds = {c: sum(b.scores[c] for b in voted if b.voter != c) for c in candidates}
     order = sorted(candidates, key=lambda c: (-score[c], -wins[c], -odds[c]))
     complete = [ballot.ranking for ballot in voted]
     degraded = bool(state.lost) or len(voted) < len(state.seated) > 1
@@ -34,7 +34,7 @@ def decide(state: Transcript) -> Decided:
             degraded=degraded,
             lost=state.lost,
             choice=order[0],
-            rule=RULE,
+            rule=RULE if any(len(ranking) > 1 for ranking in rankings) else ODDS,
             order=tuple(
                 Ranked(author=c, rank=rank, score=score[c]) for rank, c in enumerate(order, 1)
             ),

@@ -16,6 +16,8 @@ from engine.decision import decide
 from engine.errors import SpeechFailed
 from engine.events import (
     Asked,
+    Brief,
+    Briefed,
     Convened,
     Critiqued,
     Dropped,
@@ -67,11 +69,14 @@ async def deliberate(
     if state.task is not None and state.council is not None:
         task, council = state.task, state.council
         yield Resumed()
-    run = _Run(state, council, speak, prompts.brief(task, council, count))
+    brief = state.brief
+    if brief is None or brief.prompts != prompts.wording():
+        brief = prompts.brief(task, council, count)
+    run = _Run(state, council, speak, brief)
     if state.task is None:
         yield run.note(Convened(task=task, council=council))
-        for clipped in run.brief.clipped:
-            yield run.note(clipped)
+    if state.brief != brief:
+        yield run.note(Briefed(brief=brief))
     async with aclosing(merge(map(run.lane, state.seated))) as lanes:
         async for event in lanes:
             yield event
@@ -90,9 +95,7 @@ async def deliberate(
 class _Run:
     """One run of the algorithm: the state so far and what it needs to ask for more."""
 
-    def __init__(
-        self, state: Transcript, council: Council, speak: Speak, brief: prompts.Brief
-    ) -> None:
+    def __init__(self, state: Transcript, council: Council, speak: Speak, brief: Brief) -> None:
         self.state, self.council, self.speak, self.brief = state, council, speak, brief
 
     def note(self, event: Event) -> Event:
@@ -123,7 +126,7 @@ class _Run:
                 yield event
 
     def quorum_is_lost(self) -> bool:
-        """Whether only a minority of the seated agents has a text."""
+        """Whether no majority of the seated agents has a text."""
         return len(self.state.authors) * 2 <= len(self.state.seated)
 
     def fail(self, kind: Literal["QuorumLost", "NoBallots"], message: str) -> Event:
@@ -174,7 +177,7 @@ class _Run:
             yield event
 
     async def _revise(self, author: Agent, round: int, first: Sequence[Message]) -> Events:
-        critiques = [c for c in self._critiques(author, round) if c.findings]
+        critiques = [c for c in self._critiques(author, round) if c.asks_for_change]
         if not critiques:  # nothing to mend: the text stands
             return
 

@@ -7,6 +7,7 @@ ConclaveError
 ├── NotFound          no such deliberation or council
 ├── Conflict          the id is taken by another request
 ├── Unavailable       something outside is away; the same request may succeed later
+├── Broken            a bug of ours ended a deliberation; asking again would only repeat it
 ├── Superseded        another writer owns this deliberation now; this one must stop
 └── SpeechFailed      one agent's turn failed for good: it is dropped with this reason
     ├── EngineLost    its engines died and did not come back in time
@@ -66,6 +67,10 @@ class Conflict(ConclaveError):
 
 class Unavailable(ConclaveError):
     """Something outside is away; the same request may succeed later."""
+
+
+class Broken(ConclaveError):
+    """A bug of ours ended a deliberation; the same request would meet it again."""
 
 
 class Superseded(ConclaveError):

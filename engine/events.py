@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.types import Ballot, Council, Data, Decision, Finding, Phase, Task, Usage
+from engine.types import Ballot, Council, Data, Decision, Finding, Phase, Severity, Task, Usage
 
 
 class Convened(Data):
@@ -22,12 +22,32 @@ class Convened(Data):
 
 
 class Clipped(Data):
-    """A text did not fit its budget; the agents see its first `kept` of `tokens` tokens."""
+    """A part did not fit its budget; the agents see its first `kept` of `tokens` tokens."""
 
-    kind: Literal["clipped"] = "clipped"
     part: str
     kept: int
     tokens: int
+
+
+class Brief(Data):
+    """What every prompt of a deliberation begins with, and what had to be left out of it.
+
+    `title` is the task's title as it stands again beside the question; `prompts` names the wording
+    of the prompts, so that an upgrade is noticed.
+    """
+
+    text: str
+    title: str
+    fence: str
+    prompts: str
+    clipped: tuple[Clipped, ...]
+
+
+class Briefed(Data):
+    """The prompts' common beginning was laid down; whatever was said under another is void."""
+
+    kind: Literal["briefed"] = "briefed"
+    brief: Brief
 
 
 class Asked(Data):
@@ -64,6 +84,12 @@ class Critiqued(Data):
     findings: tuple[Finding, ...]
     verdict: Literal["accept", "revise"]
     usage: Usage
+
+    @property
+    def asks_for_change(self) -> bool:
+        """Whether there is something to mend: a major finding, or a minor one with "revise"."""
+        major = any(finding.severity is Severity.MAJOR for finding in self.findings)
+        return major or (self.verdict == "revise" and bool(self.findings))
 
 
 class Revised(Data):
@@ -135,7 +161,7 @@ class Failed(Data):
 
 Event = Annotated[
     Convened
-    | Clipped
+    | Briefed
     | Asked
     | Drafted
     | Critiqued

@@ -225,7 +225,6 @@ def _task(event: PlanApproved, role: str) -> Task:
         context=_context(plan),
         story_id=plan.story_id,
         plan_id=plan.plan_id,
-        detached=True,
     )
 
 

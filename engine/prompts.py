@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import combinations
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, StringConstraints, ValidationError
 
 from engine.ballots import ballot_from_odds
-from engine.events import Clipped, Critiqued
+from engine.events import Brief, Clipped, Critiqued
 from engine.transcript import Proposal
 from engine.types import (
     Agent,
@@ -31,6 +32,7 @@ from engine.types import (
     Reply,
     Severity,
     Task,
+    Usage,
 )
 
 SYSTEM = Message(
@@ -46,6 +48,7 @@ SYSTEM = Message(
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 OPTIONS = ("1", "2")
 MAX_FINDINGS = 2
+TITLE_TOKENS = 64
 MIN_MASS = 0.001
 CLIP_MARK = " [clipped]"
 
@@ -54,34 +57,38 @@ class Unreadable(ValueError):
     """A reply that cannot be used; the text says why, also to the model when it is asked again."""
 
 
-class Brief(Data):
-    """What every prompt of one deliberation begins with, and what had to be left out of it."""
-
-    text: str
-    title: str
-    fence: str
-    clipped: tuple[Clipped, ...]
-
-
 def brief(task: Task, council: Council, count: Count) -> Brief:
-    """The common prefix: rubric, requirements, task, context, within the task's token budget.
+    """The common beginning: rubric, requirements, task and context, within the task's budget.
 
-    Earlier parts are served first; what is cut is marked in the text and named in `clipped`.
+    Half of the budget is the task's own if it needs it; else earlier parts are served first. What
+    is cut is marked in the text and named in `clipped`.
     """
     fence = hashlib.sha256(f"fence\0{task.id}".encode()).hexdigest()[:6]
-    left, texts, clipped = council.budgets.task, [], []
-    for part, text in _parts(task, council):
-        shown, tokens = clip(text, left, count)
-        kept = min(tokens, left)
+    parts = _parts(task, council)
+    left = council.budgets.task
+    kept_for_task = min(count(parts["task"]), left // 2)
+    texts, clipped = [], []
+    for part, text in parts.items():
+        kept_for_task = 0 if part == "task" else kept_for_task
+        shown, tokens = clip(text, left - kept_for_task, count)
+        kept = count(shown)
         if shown != text:
             clipped.append(Clipped(part=part, kept=kept, tokens=tokens))
         left -= kept
         texts.append(_fenced(part, shown, fence))
-    title = _fenced("title", task.title, fence) if task.title else "the task above"
-    return Brief(text="\n".join(texts), title=title, fence=fence, clipped=tuple(clipped))
+    title, tokens = clip(task.title, TITLE_TOKENS, count)
+    if title != task.title:
+        clipped.append(Clipped(part="title", kept=count(title), tokens=tokens))
+    return Brief(
+        text="\n".join(texts),
+        title=_fenced("title", title, fence) if title else "the task above",
+        fence=fence,
+        prompts=wording(),
+        clipped=tuple(clipped),
+    )
 
 
-def _parts(task: Task, council: Council) -> list[tuple[str, str]]:
+def _parts(task: Task, council: Council) -> dict[str, str]:
     rubric = "\n".join(filter(None, (council.rubric, task.rubric)))
     parts = {
         "rubric": rubric,
@@ -89,7 +96,7 @@ def _parts(task: Task, council: Council) -> list[tuple[str, str]]:
         "task": "\n\n".join(filter(None, (task.title, task.text))),
         "context": "\n".join(_line(key, value) for key, value in task.context.items()),
     }
-    return [(name, text) for name, text in parts.items() if text]
+    return {name: text for name, text in parts.items() if text}
 
 
 def _line(key: str, value: object) -> str:
@@ -275,6 +282,36 @@ def again(messages: Sequence[Message], reason: str) -> tuple[Message, ...]:
     last = messages[-1]
     content = f"{last.content}\nYour last answer could not be used ({reason}). Answer again."
     return (*messages[:-1], last.model_copy(update={"content": content}))
+
+
+@cache
+def wording() -> str:
+    """A hash of all prompts on a sample: another one after an upgrade that words one anew."""
+    agent = Agent(id="a", role="R", persona="P", pool="p")
+    council = Council(role="R", agents=(agent,), rubric="R")
+    sample = Brief(text="T", title="T", fence="F", prompts="", clipped=())
+    text = Proposal(author="a", round=0, text="T", truncated=False, at=0.0)
+    finding = Finding(severity=Severity.MAJOR, issue="I")
+    review = Critiqued(
+        turn="t",
+        agent="a",
+        target="a",
+        round=1,
+        findings=(finding,),
+        verdict="revise",
+        usage=Usage(),
+    )
+    first, shown = draft(sample, agent, council), sheet(("a", "b"), 0)
+    messages = (
+        *first,
+        *critique(sample, agent, text),
+        *revise(first, sample, text, (review,)),
+        *vote(sample, agent, shown, {"a": text, "b": text}),
+        *again(first, "R"),
+    )
+    forms = (CRITIQUE_FORM.model_dump_json(), shown.form.model_dump_json())
+    said = "\0".join((*(message.content for message in messages), *forms))
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
 
 
 def _who(agent: Agent) -> str:

@@ -121,7 +121,7 @@ def payload(state: Transcript) -> dict[str, JsonValue]:
     return common | {
         "error": view.error,
         "error_type": view.error_type,
-        "stop_reason": "degraded",
+        "stop_reason": "degraded" if view.error_type == "QuorumLost" else "impasse",
         "results": decisions,
     }
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from engine.events import (
+    Brief,
+    Briefed,
     Convened,
     Critiqued,
     Decided,
@@ -41,6 +43,7 @@ class Transcript:
 
     task: Task | None = None
     council: Council | None = None
+    brief: Brief | None = None
     proposals: dict[str, list[Proposal]] = field(default_factory=dict)
     critiques: dict[str, list[Critiqued]] = field(default_factory=dict)
     ballots: dict[str, Ballot] = field(default_factory=dict)
@@ -56,6 +59,8 @@ class Transcript:
         match event:
             case Convened():
                 self.task, self.council, self.began = event.task, event.council, at
+            case Briefed():
+                self._begin(event.brief)
             case Drafted():
                 self._write(event, 0, at)
             case Revised():
@@ -72,6 +77,12 @@ class Transcript:
                 pass
         if isinstance(event, Outcome):
             self._account(event)
+
+    def _begin(self, brief: Brief) -> None:
+        """Texts and ballots under another brief are no longer candidates; their cost stays."""
+        self.brief = brief
+        for said in (self.proposals, self.critiques, self.ballots, self.outcomes, self.lost):
+            said.clear()
 
     def _write(self, event: Drafted | Revised, round: int, at: float) -> None:
         proposal = Proposal(

@@ -43,13 +43,26 @@ class Agent(Data):
     sampling: Sampling = Sampling()
 
 
-class Budgets(Data):
-    """Tokens of the pool's tokenizer that each part of a deliberation may take."""
+PROMPT_MARGIN = 400
+"""Tokens of system text, title, persona, question, fences and the chat's own marks."""
 
-    window: int = Field(default=4096, ge=512, description="context window of the model")
-    task: int = Field(default=1200, ge=64, description="rubric, requirements, task and context")
-    draft: int = Field(default=224, ge=1, description="one proposal, also after its revision")
-    critique: int = Field(default=176, ge=16, description="one critique, as JSON")
+
+class Budgets(Data):
+    """Tokens of the pool's tokenizer that each part of a deliberation may take.
+
+    `task` bounds rubric, requirements, task and context together; `draft` one proposal, also after
+    its revision; `critique` one critique as JSON.
+    """
+
+    task: int = Field(default=1200, ge=64)
+    draft: int = Field(default=224, ge=1)
+    critique: int = Field(default=176, ge=16)
+
+    def largest_prompt(self, agents: int) -> int:
+        """Tokens of the longest prompt and its reply, in a council of so many agents."""
+        vote = self.task + agents * self.draft
+        revision = self.task + 2 * self.draft + self.critique
+        return max(vote, revision) + PROMPT_MARGIN
 
 
 class Council(Data):
@@ -72,7 +85,7 @@ class Task(Data):
 
     `id` names the deliberation: the same id is the same deliberation. `context` holds every
     further field the asker sent; the agents see it as data. `rounds` and `num_agents` are None
-    where the council's own figures apply. `detached` work goes on when nobody listens.
+    where the council's own figures apply.
     """
 
     id: str = Field(min_length=1, max_length=200)
@@ -86,7 +99,6 @@ class Task(Data):
     num_agents: int | None = Field(default=None, ge=1)
     story_id: str = ""
     plan_id: str = ""
-    detached: bool = False
 
 
 class Message(Data):

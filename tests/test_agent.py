@@ -360,3 +360,24 @@ async def test_draining_refuses_new_turns_and_waits_for_the_rest(agents: Agents)
     assert (await call).reply.text == "yes"
     await actor.stop()
     assert engine.closed
+
+
+async def test_a_waiter_that_gives_up_costs_nobody_a_reply() -> None:
+    """It is cancelled in the very moment in which the place it waits for comes free."""
+    admission, gate = Admission(1, 10, 0, 16), asyncio.Event()
+    footprint = Footprint(frozenset(), 1)
+
+    async def work() -> str:
+        async with admission.place(footprint):
+            await gate.wait()
+        return "reply"
+
+    first = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    second, third = asyncio.create_task(work()), asyncio.create_task(work())
+    await asyncio.sleep(0)
+    gate.set()
+    second.cancel()
+    assert await first == "reply"
+    assert await third == "reply"
+    assert admission.load.running == 0

@@ -12,6 +12,7 @@ from engine.deliberation import deliberate
 from engine.events import (
     END,
     Asked,
+    Briefed,
     Critiqued,
     Decided,
     Drafted,
@@ -91,6 +92,27 @@ async def test_a_text_without_findings_stands() -> None:
     clean = json.dumps({"findings": [], "verdict": "accept"})
     events = await run(ScriptedModel({(TWO, Phase.CRITIQUE): clean}))
     assert {revised.agent for revised in of(events, Revised)} == {TWO, THREE}
+
+
+@pytest.mark.parametrize(
+    ("severity", "verdict", "revises"),
+    [("major", "accept", True), ("minor", "revise", True), ("minor", "accept", False)],
+)
+async def test_a_revision_needs_something_to_mend(
+    severity: str, verdict: str, revises: bool
+) -> None:
+    """A major finding, or a reviewer that wants a change; an accepted text is left alone."""
+    finding = {"severity": severity, "issue": "it is late"}
+    critique = json.dumps({"findings": [finding], "verdict": verdict})
+    events = await run(ScriptedModel({(TWO, Phase.CRITIQUE): critique}))
+    assert (ONE in {revised.agent for revised in of(events, Revised)}) == revises
+
+
+async def test_two_authors_who_judge_only_each_other() -> None:
+    """No ranking is left without the own texts; the rule says so, and nobody's own vote counts."""
+    decision = of(await run(ScriptedModel(), num_agents=2), Decided)[0].decision
+    assert decision.rule == "odds of others"
+    assert decision.margin == 0.0
 
 
 async def test_reviewers_rotate() -> None:
@@ -297,7 +319,7 @@ async def test_an_oversized_context_is_clipped_and_recorded() -> None:
     """What does not fit the task's budget is cut where one sees it."""
     model = ScriptedModel()
     events = await run(model, context={"log": "word " * 3000})
-    clipped = next(e for e in events if e.kind == "clipped")
+    (clipped,) = of(events, Briefed)[0].brief.clipped
     assert clipped.part == "context"
     assert clipped.kept < clipped.tokens == 3001
     assert "[clipped]" in model.turns[0].messages[1].content
@@ -316,6 +338,36 @@ async def test_resume_at_any_point_asks_no_finished_turn_again() -> None:
         assert not finished & {turn.id for turn in model.turns}
         assert len(finished) + len(model.turns) == len(whole.turns)
         assert rest[-1] == events[-1]
+
+
+async def test_resume_keeps_the_brief_whatever_counts_now() -> None:
+    """Another tokenizer would clip elsewhere; the recorded beginning stays, nothing is repeated."""
+    events = await run(ScriptedModel(), context={"log": "word " * 3000})
+    cut = next(n for n, e in enumerate(events) if isinstance(e, Critiqued)) + 1
+    before, model = recorded(events[:cut]), ScriptedModel()
+    finished = set(before.outcomes)
+    rest = [e async for e in deliberate(task(), COUNCIL, model, len, before)]
+    assert not of(rest, Briefed)
+    assert not finished & {turn.id for turn in model.turns}
+
+
+async def test_a_prompt_changed_by_an_upgrade_is_asked_anew_and_never_mixed() -> None:
+    """What was said under the old wording is paid for, but no candidate any more."""
+    old = await run(ScriptedModel())
+    cut = next(n for n, e in enumerate(old) if isinstance(e, Revised)) + 1
+    stale = [
+        e.model_copy(update={"brief": e.brief.model_copy(update={"prompts": "old"})})
+        if isinstance(e, Briefed)
+        else e
+        for e in old[:cut]
+    ]
+    before, model = recorded(stale), ScriptedModel()
+    paid = before.usage.generated
+    rest = await run(model, before)
+    assert len(of(rest, Briefed)) == 1
+    assert len(model.turns) == 12
+    tokens = of(rest, Decided)[0].decision.tokens
+    assert sum(usage.generated for usage in tokens.values()) > paid
 
 
 async def test_a_finished_deliberation_asks_nothing() -> None:

@@ -222,15 +222,15 @@ async def test_a_turn_outlives_its_actor_in_ray(small_model: Path, local_ray: An
     family = _family(pid)
     assert len(family) >= 3, "the actor, its engine core and its worker"
     os.kill(pid, signal.SIGKILL)
-    await until(lambda: _find(local_ray, 0) is None, within_s=30)
+    await until(lambda: _find(local_ray, 0) is None, seconds=30)
     _create(local_ray, config, 0)
     assert (await call).usage.generated > 0
-    await until(lambda: not _alive(family), within_s=10)
+    await until(lambda: not _alive(family), seconds=10)
 
     second = _family((await pool.ready()).pid)
     await pool._call(_find(local_ray, 0).stop.remote())
     local_ray.kill(_find(local_ray, 0))
-    await until(lambda: not _alive(second), within_s=10)
+    await until(lambda: not _alive(second), seconds=10)
 
 
 async def _until_running(pool: AgentPool, count: int) -> None:

@@ -99,7 +99,7 @@ def test_a_task_per_role_with_all_that_the_plan_says() -> None:
         "tasks": [{"n": 1}],
         "priority": "high",
     }
-    assert (made[0].story_id, made[0].plan_id, made[0].detached) == ("story-7", "plan-9", True)
+    assert (made[0].story_id, made[0].plan_id) == ("story-7", "plan-9")
 
 
 @pytest.mark.parametrize("roles", [[], None, ""])

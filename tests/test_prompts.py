@@ -57,6 +57,22 @@ def test_earlier_parts_are_served_first() -> None:
     assert [clipped.part for clipped in brief.clipped] == ["context"]
 
 
+def test_requirements_cannot_push_the_task_out() -> None:
+    """Half of the budget is the task's own."""
+    brief = brief_of(text="Build " + "it " * 500, requirements=("must " * 3000,))
+    kept = {clipped.part: clipped.kept for clipped in brief.clipped}
+    assert kept["requirements"] > 400
+    assert "task" not in kept
+    assert words(brief.text) < COUNCIL.budgets.task + 20
+
+
+def test_a_long_title_is_clipped_wherever_it_stands() -> None:
+    """It stands beside each question, outside of the task's budget."""
+    brief = brief_of(title="loud " * 5000)
+    assert words(brief.title) < 80
+    assert {clipped.part for clipped in brief.clipped} == {"task", "title"}
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

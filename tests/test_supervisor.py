@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import ray
 from bus_fakes import connected
-from deadline import until, until_async
+from deadline import reaches, until, until_async
 from ray_twins import Moody, Stage, ray_for_tests, staged_pools
 
 from actors import crew as crews
@@ -119,7 +119,7 @@ async def in_journal(url: str, id: str, wanted: Callable[[Record], bool], count:
         return sum(map(wanted, (await journal.read(id)).records)) >= count
 
     try:
-        await (there, "the records are journalled")
+        await reaches(there, "the records are journalled")
     finally:
         await journal.close()
 

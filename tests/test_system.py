@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.model, pytest.mark.timeout(600)]
 
 ROLES = tuple(council.role for council in fleet_councils())
 POLL_S = 0.2
-SHORT = Budgets(window=2048, task=600, draft=64, critique=96)
+SHORT = Budgets(task=600, draft=64, critique=96)
 
 
 class System:

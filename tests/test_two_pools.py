@@ -16,7 +16,7 @@ from engine.types import Budgets
 
 pytestmark = [pytest.mark.ray, pytest.mark.model, pytest.mark.timeout(400)]
 
-SHORT = Budgets(window=2048, task=400, draft=48, critique=96)
+SHORT = Budgets(task=400, draft=48, critique=96)
 
 
 def pool(model: Path, core: int) -> PoolConfig:

@@ -1,0 +1,71 @@
+"""Claims about what stands between the bridge and the councils, without Ray."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from actors import councils, crew
+from actors.calls import ActorAway
+from actors.councils import Conclusion, Councils
+from actors.crew import BridgeActor
+from actors.roster import Roster, roster
+from engine.config import Config, PoolConfig
+from engine.errors import Broken, Unavailable
+from engine.events import Record, Resumed
+from engine.types import Task
+
+TASK = Task(id="t-1", role="DEV", text="Build a clock")
+RECORD = Record(deliberation="t-1", seq=1, at=1.0, event=Resumed())
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config(pools={"p": PoolConfig(model="/m", resources={"rack": 1.0})})
+
+
+async def test_an_end_that_is_not_durable_is_no_end_for_the_bridge(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event must come again rather than be acknowledged for an end the journal lacks."""
+
+    async def concluded(self: Councils, task: Task) -> Conclusion:
+        return Conclusion([RECORD], durable=durable)
+
+    monkeypatch.setattr(Councils, "conclude", concluded)
+    bridge = BridgeActor(config, roster(config))
+    durable = True
+    assert await bridge._end_of(TASK) == RECORD
+    durable = False
+    with pytest.raises(Unavailable, match="t-1 is not in the journal yet"):
+        await bridge._end_of(TASK)
+
+
+async def test_a_task_that_kills_its_council_each_time_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A council that is away is waited for; one that dies over a task again and again is not."""
+    deaths = 0
+
+    async def dying(_handle: object, _task: Task) -> AsyncGenerator[Record, None]:
+        nonlocal deaths
+        deaths += 1
+        yield RECORD
+        raise ActorAway("died")
+
+    monkeypatch.setattr(councils, "_streamed", dying)
+    monkeypatch.setattr(councils, "pauses", lambda *_: iter([0.0] * 100))
+    names = Roster(agents={}, councils={"DEV": "council"}, bridge="bridge")
+    with pytest.raises(Broken, match="died 9 times over t-1"):
+        await Councils(names, find=lambda _: object()).conclude(TASK)
+    assert deaths == councils.DEATHS + 1
+
+
+def test_an_agent_is_placed_by_what_its_pool_takes(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cores, GPUs and further resources of the pool are the actor's."""
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(crew, "_create", lambda _cls, _name, options, *_: asked.append(options))
+    crew.crew(config, roster(config))[0].fill()
+    assert asked[0]["resources"] == {"rack": 1.0}
+    assert (asked[0]["num_cpus"], asked[0]["num_gpus"]) == (1.0, 0.0)
