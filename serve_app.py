@@ -59,7 +59,7 @@ STATUS: dict[type[ConclaveError], int] = {
     SpeechFailed: 503,
     SetupError: 503,
 }
-"""What each class of error is to an HTTP client; anything else is our own bug, 500."""
+"""What each class of error is to an HTTP client; Broken and anything else is our own bug."""
 
 
 def status_of(error: ConclaveError) -> int:
