@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ from engine.types import Budgets, Sampling
 READY_WITHIN_S = 300.0
 POLL_S = 0.5
 LOOK_EVERY_S = 2.0
-SILENT_LOOKS = 10
+SILENT_S = 20.0
 
 SMALL_SAMPLING = Sampling(temperature=0.6, top_p=0.9, repetition_penalty=1.1)
 """A model of 135 million parameters repeats itself without a penalty."""
@@ -88,18 +88,17 @@ def serve(store: Path, port: int, console: Console) -> None:
 
 def _watch(site: Site, log: Path, console: Console) -> None:
     """Start nats-server again if it ends; SetupError when Ray or Serve are gone for good."""
-    silent = 0
+    heard = time.monotonic()
     with httpx.Client(base_url=site.address, timeout=5.0) as http:
-        while silent < SILENT_LOOKS:
+        while time.monotonic() - heard < SILENT_S:
             if not site.nats.alive:
                 console.print("nats-server has ended; starting it again on the same store")
                 site.nats.restart()
-            try:
-                silent = 0 if http.get("/healthz").status_code == httpx.codes.OK else silent + 1
-            except httpx.TransportError:
-                silent += 1
+            with suppress(httpx.TransportError):
+                if http.get("/healthz").status_code == httpx.codes.OK:
+                    heard = time.monotonic()
             time.sleep(LOOK_EVERY_S)
-    gone = f"Serve has not answered for {SILENT_LOOKS * LOOK_EVERY_S:.0f} s, Ray may be gone"
+    gone = f"Serve has not answered for {SILENT_S:.0f} s, Ray may be gone"
     raise SetupError(gone, f"Look into {log}, then start it again; nothing decided is lost")
 
 
