@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from actors.answer import AgentHealth, Answer, Load
 from actors.calls import ActorAway, Call, call
+from actors.patience import pauses
 from engine.config import PoolConfig
 from engine.errors import EngineLost, Overloaded, SetupError, SpeechFailed, Unavailable
 from engine.types import Count, Reply, Turn
@@ -83,7 +83,7 @@ class AgentPool:
         return self._count
 
     async def _until_replied(self, turn: Turn, troubles: list[Exception]) -> Reply:
-        for pause in _pauses():
+        for pause in pauses(FIRST_PAUSE_S, LAST_PAUSE_S):
             failed: list[Exception] = []
             for replica in self._order(turn.deliberation):
                 try:
@@ -140,7 +140,7 @@ class AgentPool:
         self._loads.pop(replica, None)
 
     async def _until_ready(self, replica: int) -> AgentHealth:
-        for pause in _pauses():
+        for pause in pauses(FIRST_PAUSE_S, LAST_PAUSE_S):
             try:
                 health: AgentHealth = await self._call(self._handle(replica).ready.remote())
                 return health
@@ -161,14 +161,6 @@ class AgentPool:
 def _weight(deliberation: str, replica: int) -> bytes:
     """Rendezvous hashing: with replicas come and gone, only their own deliberations move."""
     return hashlib.sha256(f"{deliberation}/{replica}".encode()).digest()
-
-
-def _pauses() -> Iterator[float]:
-    """Ever longer pauses in seconds; jittered, or all callers come back at once."""
-    pause = FIRST_PAUSE_S
-    while True:
-        yield pause * random.uniform(0.5, 1.0)
-        pause = min(pause * 2, LAST_PAUSE_S)
 
 
 async def _first(tasks: list[asyncio.Task[AgentHealth]]) -> AgentHealth:
