@@ -46,13 +46,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from demo import default_out, demo  # what it needs takes a second to import
+    from commands.demo import default_out, demo  # what it needs takes a second to import
 
     demo(options.plan, options.out or default_out(), _screen())
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from laptop import serve
+    from commands.laptop import serve
 
     serve(options.store, options.port, _screen())
 

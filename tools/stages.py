@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ["-m", "pytest", "-q", "-m"]
-TYPED = ["engine", "actors", "serve_app.py", "laptop.py", "demo.py", "demo_view.py", "cli.py"]
+TYPED = ["engine", "actors", "edges", "commands", "serve_app.py", "cli.py"]
 
 STAGES: dict[str, list[list[str]]] = {
     "lint": [["-m", "ruff", "check", "."], ["-m", "ruff", "format", "--check", "."]],

@@ -22,14 +22,14 @@ from rich.live import Live
 from actors.bus import connect
 from actors.journal import Journal
 from actors.streams import PLANS
-from demo_view import Board, Row, summary, tokens
+from commands.laptop import POLL_S, READY_WITHIN_S, Site, on_this_machine, working
+from commands.view import Board, Row, summary, tokens
 from engine.arrival import Arrival
 from engine.config import BusConfig
 from engine.errors import SetupError
 from engine.planning import SUBJECT, PlanApproved, plan_approved, tasks
 from engine.results import Result
 from engine.types import Task, Usage
-from laptop import POLL_S, READY_WITHIN_S, Site, on_this_machine, working
 
 DECIDED_WITHIN_S = 900.0
 

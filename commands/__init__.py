@@ -1,0 +1,1 @@
+"""What the subcommands of `conclave` do; they know the system as its users do."""
