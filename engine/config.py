@@ -113,15 +113,27 @@ class HttpConfig(Data):
     port: int = Field(default=8000, ge=0, le=65535)
 
 
+class GrpcConfig(Data):
+    """Where Serve listens for gRPC: on all addresses of its nodes, it takes no host."""
+
+    port: int = Field(default=9000, ge=0, le=65535)
+
+
 class Limits(Data):
-    """Caps of this server; a request may only stay below them."""
+    """Caps of this server; a request may only stay below them.
+
+    `timeout_s` are the seconds of work after which any deliberation is decided. The share
+    `decision_reserve` of its time is kept for the decision: then drafts and reviews end.
+    """
 
     rounds: int = Field(default=4, ge=0)
     agents: int = Field(default=9, ge=1, le=26)
+    timeout_s: float = Field(default=900.0, gt=0)
+    decision_reserve: float = Field(default=0.2, gt=0, lt=1)
 
 
 class Config(Data):
-    """The whole engine: pools, councils, bus, HTTP and limits.
+    """The whole engine: pools, councils, bus, HTTP, gRPC and limits.
 
     Without `councils`, the five of a software-delivery fleet are seated on the pools in turn.
     """
@@ -132,6 +144,7 @@ class Config(Data):
     )
     bus: BusConfig = BusConfig()
     http: HttpConfig = HttpConfig()
+    grpc: GrpcConfig = GrpcConfig()
     limits: Limits = Limits()
 
     @model_validator(mode="after")

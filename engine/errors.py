@@ -3,9 +3,12 @@
 ConclaveError
 ├── SetupError        the machine, a model or a server is not as it must be: what, remedy
 ├── InvalidRequest    the asker sent something that cannot be done: where, what
+│   └── TooLarge      it is longer than this server reads
 ├── InvalidEvent      the same, on the bus: it becomes a dead letter with its kind and location
 ├── NotFound          no such deliberation or council
 ├── Conflict          the id is taken by another request
+├── Ended             the deliberation has ended, so nothing can be changed about it
+├── DeadlineExceeded  the asker's time is up before the end
 ├── Unavailable       something outside is away; the same request may succeed later
 ├── Broken            a bug of ours ended a deliberation; asking again would only repeat it
 ├── Superseded        another writer owns this deliberation now; this one must stop
@@ -46,6 +49,10 @@ class InvalidRequest(ConclaveError):
         return f"{self.where}: {self.what}"
 
 
+class TooLarge(InvalidRequest):
+    """A request that is longer than this server reads."""
+
+
 class InvalidEvent(ConclaveError):
     """An event that can never be done; `kind` is machine-readable, `where` a path into it."""
 
@@ -63,6 +70,14 @@ class NotFound(ConclaveError):
 
 class Conflict(ConclaveError):
     """The id belongs to another request already."""
+
+
+class Ended(ConclaveError):
+    """The deliberation has ended already; what was asked would need a running one."""
+
+
+class DeadlineExceeded(ConclaveError):
+    """The asker's time is up; the same request may be sent again and goes on."""
 
 
 class Unavailable(ConclaveError):

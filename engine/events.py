@@ -142,6 +142,20 @@ class Resumed(Data):
     kind: Literal["resumed"] = "resumed"
 
 
+class Suspended(Data):
+    """The work stopped with no end: nobody waited for it any more. It can be resumed."""
+
+    kind: Literal["suspended"] = "suspended"
+    reason: str
+
+
+class Hastened(Data):
+    """The time for drafts, critiques and revisions is over: what there is gets voted on."""
+
+    kind: Literal["hastened"] = "hastened"
+    reason: str
+
+
 class Decided(Data):
     """The end: a decision."""
 
@@ -153,7 +167,7 @@ class Failed(Data):
     """The end: no decision could be had; what was written before stays readable."""
 
     kind: Literal["failed"] = "failed"
-    error_type: Literal["QuorumLost", "NoBallots"]
+    error_type: Literal["QuorumLost", "NoBallots", "DeadlineExceeded", "Cancelled"]
     message: str
     lost: dict[str, str]
     tokens: dict[Phase, Usage]
@@ -170,6 +184,8 @@ Event = Annotated[
     | Rejected
     | Dropped
     | Resumed
+    | Suspended
+    | Hastened
     | Decided
     | Failed,
     Field(discriminator="kind"),

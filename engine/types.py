@@ -85,7 +85,8 @@ class Task(Data):
 
     `id` names the deliberation: the same id is the same deliberation. `context` holds every
     further field the asker sent; the agents see it as data. `rounds` and `num_agents` are None
-    where the council's own figures apply.
+    where the council's own figures apply, `policy` is empty where its own does. `timeout_s` are
+    seconds of work, None for the server's cap.
     """
 
     id: str = Field(min_length=1, max_length=200)
@@ -97,6 +98,8 @@ class Task(Data):
     context: dict[str, JsonValue] = Field(default_factory=dict)
     rounds: int | None = Field(default=None, ge=0)
     num_agents: int | None = Field(default=None, ge=1)
+    policy: str = ""
+    timeout_s: float | None = Field(default=None, gt=0)
     story_id: str = ""
     plan_id: str = ""
 
@@ -291,4 +294,4 @@ class Decision(Data):
     objections: tuple[Objection, ...]
     minority: tuple[Minority, ...]
     tokens: dict[Phase, Usage]
-    stop_reason: Literal["decided", "degraded"]
+    stop_reason: Literal["decided", "degraded", "deadline"]
