@@ -1,11 +1,12 @@
-"""From a finished transcript to its decision; a pure function that asks nobody anything."""
+"""From a transcript to its end, decided or failed; pure functions that ask nobody anything."""
 
 from __future__ import annotations
 
 from statistics import fmean
+from typing import Literal
 
 from engine import ballots
-from engine.events import Decided
+from engine.events import Decided, Failed
 from engine.transcript import Transcript
 from engine.types import Ballot, Decision, Minority, Objection, Ranked, Severity
 
@@ -46,9 +47,18 @@ def decide(state: Transcript) -> Decided:
             objections=_objections(state, order[0]),
             minority=_minority(voted, order[0]),
             tokens=state.tokens,
-            stop_reason="degraded" if degraded else "decided",
+            stop_reason="deadline" if state.hastened else "degraded" if degraded else "decided",
         )
     )
+
+
+def failed(
+    state: Transcript,
+    kind: Literal["QuorumLost", "NoBallots", "DeadlineExceeded", "Cancelled"],
+    message: str,
+) -> Failed:
+    """The end without a decision: why, who was lost, and what it cost."""
+    return Failed(error_type=kind, message=message, lost=state.lost, tokens=state.tokens)
 
 
 def _objections(state: Transcript, choice: str) -> tuple[Objection, ...]:

@@ -6,13 +6,14 @@ for the slowest but the ballots, which need every final text.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Literal
 
 from engine import prompts
-from engine.decision import decide
+from engine.decision import decide, failed
 from engine.errors import SpeechFailed
 from engine.events import (
     Asked,
@@ -22,7 +23,7 @@ from engine.events import (
     Critiqued,
     Dropped,
     Event,
-    Failed,
+    Hastened,
     Rejected,
     Resumed,
 )
@@ -50,20 +51,32 @@ Events = AsyncGenerator[Event, None]
 Read = Callable[[Turn, Reply], Outcome]
 
 
+class Bell:
+    """How the one who has the clock hurries a deliberation, which has none.
+
+    Setting `hurry` ends drafts, critiques and revisions where they are; setting `close` ends the
+    vote too. What is under way then is cancelled, and the decision is made with what there is.
+    """
+
+    def __init__(self) -> None:
+        self.hurry, self.close = asyncio.Event(), asyncio.Event()
+
+
 async def deliberate(
     task: Task,
     council: Council,
     speak: Speak,
     count: Count,
     transcript: Transcript | None = None,
+    bell: Bell | None = None,
 ) -> Events:
     """Yield what happens until a Decided or a Failed.
 
     `transcript` holds what happened before an interruption: its turns are not asked again, and
     its task and council are the ones in force. Close the generator (`contextlib.aclosing`) to
-    stop; the turns under way are then cancelled.
+    stop; the turns under way are then cancelled. Ring the `bell` to have it decided early.
     """
-    state = transcript or Transcript()
+    state, bell = transcript or Transcript(), bell or Bell()
     if state.end is not None:
         return
     if state.task is not None and state.council is not None:
@@ -77,19 +90,16 @@ async def deliberate(
         yield run.note(Convened(task=task, council=council))
     if state.brief != brief:
         yield run.note(Briefed(brief=brief))
-    async with aclosing(merge(map(run.lane, state.seated))) as lanes:
-        async for event in lanes:
+    async with aclosing(run.exchange(bell.hurry)) as exchange:
+        async for event in exchange:
             yield event
     if run.quorum_is_lost():
         yield run.fail("QuorumLost", f"{len(state.authors)} of {len(state.seated)} have a text")
         return
-    async with aclosing(run.ballots()) as ballots:
+    async with aclosing(run.ballots(bell.close)) as ballots:
         async for event in ballots:
             yield event
-    if len(state.authors) > 1 and not state.ballots:
-        yield run.fail("NoBallots", "no agent's ballot could be used")
-        return
-    yield run.note(decide(state))
+    yield run.end()
 
 
 class _Run:
@@ -97,11 +107,24 @@ class _Run:
 
     def __init__(self, state: Transcript, council: Council, speak: Speak, brief: Brief) -> None:
         self.state, self.council, self.speak, self.brief = state, council, speak, brief
+        self.unfinished: set[str] = set()
 
     def note(self, event: Event) -> Event:
         """Take the event into the state before anybody else sees it."""
         self.state.add(event)
         return event
+
+    async def exchange(self, hurry: asyncio.Event) -> Events:
+        """All authors' lanes side by side, cut short when it is time."""
+        if self.state.hastened:
+            return
+        self.unfinished = {agent.id for agent in self.state.seated}
+        lanes = map(self.lane, self.state.seated)
+        async with aclosing(merge(lanes, until=hurry)) as events:
+            async for event in events:
+                yield event
+        if self.unfinished:
+            yield self.note(Hastened(reason="the time for drafts and reviews was over"))
 
     async def lane(self, author: Agent) -> Events:
         """One author's way: a draft, then in each round a critique by a peer and a revision."""
@@ -110,31 +133,47 @@ class _Run:
             yield event
         for round in range(1, self._rounds + 1):
             if author.id in self.state.lost:
-                return
+                break
             async for event in self._critique(author, round):
                 yield event
             async for event in self._revise(author, round, first):
                 yield event
+        self.unfinished.discard(author.id)
 
-    async def ballots(self) -> Events:
-        """Every agent still here ranks all texts, at the same time."""
+    async def ballots(self, close: asyncio.Event) -> Events:
+        """Every agent still here ranks all texts, at the same time, until the vote is closed."""
         if len(self.state.authors) < 2:
             return
         order, seated = self.state.sealed(), self.state.seated
-        async with aclosing(merge(self._vote(v, n, order) for n, v in enumerate(seated))) as votes:
-            async for event in votes:
+        votes = (self._vote(voter, seat, order) for seat, voter in enumerate(seated))
+        async with aclosing(merge(votes, until=close)) as events:
+            async for event in events:
                 yield event
+        if close.is_set() and not self.state.hastened:
+            yield self.note(Hastened(reason="the time for the vote was over"))
 
     def quorum_is_lost(self) -> bool:
-        """Whether no majority of the seated agents has a text."""
+        """Whether no majority of the seated agents has a text, though they had their time."""
+        if self.state.hastened:
+            return False
         return len(self.state.authors) * 2 <= len(self.state.seated)
 
-    def fail(self, kind: Literal["QuorumLost", "NoBallots"], message: str) -> Event:
-        """The end without a decision."""
+    def end(self) -> Event:
+        """The decision, or why none can be had."""
         state = self.state
-        return self.note(
-            Failed(error_type=kind, message=message, lost=state.lost, tokens=state.tokens)
-        )
+        if state.hastened and not state.authors:
+            return self.fail("DeadlineExceeded", "no agent had a text in time")
+        if len(state.authors) < 2 or state.ballots:
+            return self.note(decide(state))
+        if state.hastened:
+            return self.fail("DeadlineExceeded", "no agent had voted in time")
+        return self.fail("NoBallots", "no agent's ballot could be used")
+
+    def fail(
+        self, kind: Literal["QuorumLost", "NoBallots", "DeadlineExceeded"], message: str
+    ) -> Event:
+        """The end without a decision."""
+        return self.note(failed(self.state, kind, message))
 
     @property
     def _rounds(self) -> int:

@@ -14,6 +14,14 @@ from engine.events import Decided, Failed
 from engine.transcript import Transcript
 from engine.types import Data, Decision, Usage
 
+STOP_REASONS = {
+    "QuorumLost": "degraded",
+    "NoBallots": "impasse",
+    "DeadlineExceeded": "deadline",
+    "Cancelled": "cancelled",
+}
+"""Why a deliberation without a decision stopped, in the contract's words."""
+
 
 class ResultProposal(Data):
     """One author's text with its earlier versions, oldest first; times in Unix milliseconds."""
@@ -39,7 +47,7 @@ class Result(Data):
 
     task_id: str
     role: str
-    status: Literal["in_progress", "completed", "failed"]
+    status: Literal["in_progress", "suspended", "completed", "failed"]
     durable: bool
     story_id: str
     plan_id: str
@@ -61,7 +69,7 @@ def result(state: Transcript, durable: bool = True) -> Result:
     return Result(
         task_id=state.task.id,
         role=state.task.role,
-        status="completed" if decision else "failed" if failure else "in_progress",
+        status=_status(state),
         durable=durable,
         story_id=state.task.story_id,
         plan_id=state.task.plan_id,
@@ -73,6 +81,12 @@ def result(state: Transcript, durable: bool = True) -> Result:
         usage=state.usage,
         duration_ms=round((state.ended - state.began) * 1000) if end else 0,
     )
+
+
+def _status(state: Transcript) -> Literal["in_progress", "suspended", "completed", "failed"]:
+    if state.end is None:
+        return "suspended" if state.suspended else "in_progress"
+    return "completed" if isinstance(state.end, Decided) else "failed"
 
 
 def _ranked(state: Transcript, decision: Decision | None) -> tuple[RankedProposal, ...]:
@@ -121,7 +135,7 @@ def payload(state: Transcript) -> dict[str, JsonValue]:
     return common | {
         "error": view.error,
         "error_type": view.error_type,
-        "stop_reason": "degraded" if view.error_type == "QuorumLost" else "impasse",
+        "stop_reason": STOP_REASONS[view.error_type],
         "results": decisions,
     }
 

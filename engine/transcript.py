@@ -16,9 +16,12 @@ from engine.events import (
     Dropped,
     Event,
     Failed,
+    Hastened,
     Record,
     Rejected,
+    Resumed,
     Revised,
+    Suspended,
     Voted,
 )
 from engine.types import Agent, Ballot, Council, Data, Phase, Task, Usage
@@ -39,7 +42,11 @@ class Proposal(Data):
 
 @dataclass
 class Transcript:
-    """Everything known of one deliberation after the events added so far."""
+    """Everything known of one deliberation after the events added so far.
+
+    `hastened` and `suspended` are the reasons, empty where it is neither. `worked_s` are the
+    seconds it was under way, without those in which it was suspended or down.
+    """
 
     task: Task | None = None
     council: Council | None = None
@@ -51,32 +58,42 @@ class Transcript:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     tokens: dict[Phase, Usage] = field(default_factory=dict)
     end: Decided | Failed | None = None
+    hastened: str = ""
+    suspended: str = ""
     began: float = 0.0
     ended: float = 0.0
+    worked_s: float = 0.0
+    _last: float = 0.0
 
     def add(self, event: Event, at: float = 0.0) -> None:
         """Take one more event in; `at` is its time in Unix seconds, 0 where there is no clock."""
+        self._pass_time(event, at)
         match event:
             case Convened():
                 self.task, self.council, self.began = event.task, event.council, at
             case Briefed():
                 self._begin(event.brief)
-            case Drafted():
-                self._write(event, 0, at)
-            case Revised():
-                self._write(event, event.round, at)
+            case Drafted() | Revised():
+                self._write(event, at)
             case Critiqued():
                 self.critiques.setdefault(event.target, []).append(event)
             case Voted():
                 self.ballots[event.agent] = event.ballot
             case Dropped():
                 self.lost[event.agent] = event.reason
+            case Hastened():
+                self.hastened = event.reason
             case Decided() | Failed():
                 self.end, self.ended = event, at
-            case _:
-                pass
         if isinstance(event, Outcome):
             self._account(event)
+
+    def _pass_time(self, event: Event, at: float) -> None:
+        """Count the time of work: not what lies between an interruption and its resumption."""
+        self.suspended = event.reason if isinstance(event, Suspended) else ""
+        if self._last and not isinstance(event, Resumed):
+            self.worked_s += max(0.0, at - self._last)
+        self._last = at
 
     def _begin(self, brief: Brief) -> None:
         """Texts and ballots under another brief are no longer candidates; their cost stays."""
@@ -84,7 +101,8 @@ class Transcript:
         for said in (self.proposals, self.critiques, self.ballots, self.outcomes, self.lost):
             said.clear()
 
-    def _write(self, event: Drafted | Revised, round: int, at: float) -> None:
+    def _write(self, event: Drafted | Revised, at: float) -> None:
+        round = event.round if isinstance(event, Revised) else 0
         proposal = Proposal(
             author=event.agent, round=round, text=event.text, truncated=event.truncated, at=at
         )

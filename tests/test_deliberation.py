@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import TypeVar
 
 import pytest
+from deadline import until_async
 
 from engine.config import fleet_councils
-from engine.deliberation import deliberate
+from engine.deliberation import Bell, deliberate
 from engine.events import (
     END,
     Asked,
@@ -19,10 +21,12 @@ from engine.events import (
     Dropped,
     Event,
     Failed,
+    Hastened,
     Record,
     Rejected,
     Resumed,
     Revised,
+    Suspended,
     Voted,
 )
 from engine.testing import FlakyModel, GatedModel, ScriptedModel, words
@@ -119,6 +123,102 @@ async def test_reviewers_rotate() -> None:
     """In two rounds no author meets the same reviewer twice."""
     critiques = of(await run(ScriptedModel(), rounds=2), Critiqued)
     assert len({(c.target, c.agent) for c in critiques}) == 6
+
+
+async def hurried(
+    model: GatedModel, steps: list[Callable[[Bell], object]], transcript: Transcript | None = None
+) -> list[Event]:
+    """The events when each step is taken as soon as the model holds all that is asked of it."""
+    bell, events = Bell(), []
+
+    async def follow() -> None:
+        async for event in deliberate(task(), COUNCIL, model, words, transcript, bell):
+            events.append(event)  # noqa: PERF401 - read while the stream goes on
+
+    following = asyncio.create_task(follow())
+    for step in steps:
+        await until_async(lambda: model.held or following.done(), "turns are asked")
+        await settled()
+        step(bell)
+    await following
+    return events
+
+
+async def test_hurried_it_votes_on_the_texts_there_are() -> None:
+    """The turns under way are cancelled, what was written is decided on, and the packet says so."""
+    model = GatedModel()
+    events = await hurried(
+        model,
+        [
+            lambda _: model.release(lambda turn: turn.agent != THREE),
+            lambda bell: bell.hurry.set(),
+            lambda _: model.release(),
+        ],
+    )
+    assert {turn.phase for turn in model.cancelled} == {Phase.DRAFT, Phase.CRITIQUE}
+    assert len(of(events, Hastened)) == 1
+    (decided,) = of(events, Decided)
+    assert {ranked.author for ranked in decided.decision.order} == {ONE, TWO}
+    assert decided.decision.stop_reason == "deadline"
+    assert recorded(events).latest(ONE).round == 0
+
+
+async def test_hurried_before_the_first_text_there_is_no_decision() -> None:
+    """It says that time was up: nobody wrote anything."""
+    (failed,) = of(await hurried(GatedModel(), [lambda bell: bell.hurry.set()]), Failed)
+    assert failed.error_type == "DeadlineExceeded"
+
+
+async def test_a_vote_that_is_closed_counts_the_ballots_there_are() -> None:
+    """A ballot under way is cancelled; with none there is no decision."""
+    model = GatedModel()
+    drafts_to_votes = [lambda _: model.release()] * 3
+    closed = lambda bell: bell.close.set()  # noqa: E731 - a step among others
+    some = lambda _: model.release(lambda turn: turn.agent != ONE)  # noqa: E731
+    (decided,) = of(await hurried(model, [*drafts_to_votes, some, closed]), Decided)
+    assert (decided.decision.stop_reason, decided.decision.degraded) == ("deadline", True)
+    model = GatedModel()
+    (failed,) = of(await hurried(model, [*[lambda _: model.release()] * 3, closed]), Failed)
+    assert failed.error_type == "DeadlineExceeded"
+
+
+async def test_a_bell_after_the_work_changes_nothing() -> None:
+    """With every lane at its end, there is nothing to hurry."""
+    model = GatedModel()
+    steps = [lambda _: model.release()] * 3
+    events = await hurried(model, [*steps, lambda bell: bell.hurry.set() or model.release()])
+    assert of(events, Hastened) == []
+    assert of(events, Decided)[0].decision.stop_reason == "decided"
+
+
+async def test_what_was_hastened_stays_so_when_resumed() -> None:
+    """No draft or review is asked again, the vote is."""
+    model = GatedModel()
+    first = await hurried(
+        model,
+        [
+            lambda _: model.release(),
+            lambda bell: bell.hurry.set(),
+            lambda bell: bell.close.set(),
+        ],
+    )
+    cut = first[: first.index(of(first, Hastened)[0]) + 1]
+    rest = ScriptedModel()
+    events = await run(rest, recorded(cut))
+    assert {turn.phase for turn in rest.turns} == {Phase.VOTE}
+    assert of(events, Decided)[0].decision.stop_reason == "deadline"
+
+
+def test_only_time_of_work_counts() -> None:
+    """What lies between a record and its resumption is no work."""
+    at = {0: 10.0, 1: 12.0, 2: 13.0, 3: 99.0, 4: 100.0}
+    beginning = Briefed.model_construct(kind="briefed", brief=None)
+    events = [beginning, beginning, Suspended(reason="nobody waits"), Resumed(), beginning]
+    state, told = Transcript(), []
+    for n, event in enumerate(events):
+        state.add(event, at[n])
+        told.append((state.worked_s, state.suspended))
+    assert told == [(0, ""), (2, ""), (3, "nobody waits"), (3, ""), (4, "")]
 
 
 async def test_calls_run_side_by_side() -> None:

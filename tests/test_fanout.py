@@ -39,6 +39,24 @@ async def test_closing_closes_every_stream() -> None:
     assert sorted(closed) == ["a", "b", "c"]
 
 
+async def test_a_bell_ends_all_and_loses_nothing() -> None:
+    """What was said before it rang is yielded; every stream is closed."""
+    bell, closed = asyncio.Event(), []
+
+    async def stream(name: str) -> AsyncGenerator[str, None]:
+        try:
+            yield name
+            bell.set()
+            yield name.upper()
+            await asyncio.Event().wait()
+        finally:
+            closed.append(name)
+
+    said = [item async for item in merge((stream("a"), stream("b")), bell)]
+    assert sorted(said) == ["A", "B", "a", "b"]
+    assert sorted(closed) == ["a", "b"]
+
+
 async def test_an_error_ends_all_and_reaches_the_reader() -> None:
     """One broken stream stops the others; its own error is what the reader gets."""
     closed: list[str] = []
