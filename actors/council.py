@@ -6,44 +6,26 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, Literal, Never, Protocol
+from typing import Literal
 
-from actors.journal import Journal, Writer, envelope
-from actors.run import Run
+from actors.attendance import Attendance
+from actors.backlog import Backlog, Work
+from actors.conduct import Conduct, Pool, conflict
+from actors.journal import History, Journal
+from actors.run import Run, Stop, Terms
 from engine.config import Config
-from engine.deliberation import deliberate
-from engine.errors import (
-    Broken,
-    ConclaveError,
-    Conflict,
-    EngineLost,
-    NotFound,
-    Superseded,
-    Unavailable,
-)
-from engine.events import END, Record
-from engine.results import Result, payload, result
-from engine.transcript import Transcript, fold
-from engine.types import Council, Count, Data, Reply, Task, Turn
+from engine.errors import Broken, ConclaveError, Ended, NotFound, Superseded, Unavailable
+from engine.events import Record
+from engine.transcript import fold
+from engine.types import Council, Data, Task
 
 log = logging.getLogger("conclave.council")
 
-PRODUCER = "conclave"
-
-
-class Pool(Protocol):
-    """What a council needs of a pool of engines."""
-
-    async def ready(self) -> object:
-        """Return when an engine answers; SetupError or EngineLost where none will."""
-
-    async def count(self) -> Count:
-        """How many tokens a text has for the pool's model."""
-
-    async def speak(self, turn: Turn) -> Reply:
-        """The reply to a turn; SpeechFailed where there will be none."""
+ATTEND_S = 60.0
+"""How long one call of `attend` lasts, so that those of dead callers end by themselves."""
+RENEW_WITHIN_S = 10.0
 
 
 class CouncilHealth(Data):
@@ -62,8 +44,9 @@ class CouncilHealth(Data):
 class CouncilActor:
     """The agents of one role and what they deliberate on now.
 
-    All state of record is in the journal: an actor that starts anew takes up what it is asked for
-    where the last one left it. `die` ends the process when NATS closes the connection for good.
+    All state of record is in the journal: an actor that starts anew takes up accepted work by
+    itself and other work when it is asked for it, where the last one left it. `die` ends the
+    process when NATS closes the connection for good.
     """
 
     def __init__(
@@ -77,34 +60,87 @@ class CouncilActor:
         assert council is not None, f"no council {role} in the configuration"
         self._council, self._bus, self._die = council, config.bus, die
         self._pools = pools(config, council)
+        self._conduct = Conduct(council, self._pools, config.limits)
         self._journal: Journal | None = None
         self._connecting = asyncio.Lock()
+        self._attendance = Attendance(self._deserted)
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._recovery: asyncio.Task[None] | None = None
         self._since = time.time()
 
-    async def deliberate(self, task: Task) -> AsyncGenerator[Record, None]:
+    async def deliberate(
+        self, task: Task, terms: Terms | None = None
+    ) -> AsyncGenerator[Record, None]:
         """All records of the task's deliberation, those to come as they come.
 
         Starts it, resumes it from its journal, or joins the one that runs. The stream returns
-        only when the end is durable. Conflict if the id belongs to another request.
+        only when the end is durable. Conflict if the id belongs to another request, InvalidRequest
+        if it does not fit. When the last caller leaves, work that is not detached is suspended.
         """
-        async with aclosing((await self._run(task)).follow()) as records:
-            async for record in records:
-                yield record
+        with self._attendance.of(task.id):
+            run = await self._run(task, terms or Terms())
+            async with aclosing(run.follow()) as records:
+                async for record in records:
+                    yield record
 
-    async def read(self, task_id: str) -> Result:
-        """What is known of a deliberation now; NotFound if nothing is."""
+    async def accept(self, task: Task, terms: Terms) -> list[Record]:
+        """Begin a detached deliberation; returns when it goes on even without this actor."""
+        run = await self._run(task, terms.model_copy(update={"detached": True}))
+        await run.begun()
+        if not run.ended:
+            run.accepted = True
+            await (await self._backlog()).add(Work(task=task, terms=run.terms))
+            if run.over.is_set():
+                await self._forget(run)
+        return run.records
+
+    async def attend(self, task_id: str) -> None:
+        """Count as a caller of a deliberation for ATTEND_S, or until cancelled; ask again then."""
+        self._attendance.arrive(task_id)
+        try:
+            await asyncio.sleep(ATTEND_S)
+        except asyncio.CancelledError:
+            self._attendance.leave(task_id)
+            raise
+        asyncio.get_running_loop().call_later(RENEW_WITHIN_S, self._attendance.leave, task_id)
+
+    async def read(self, task_id: str) -> tuple[list[Record], bool]:
+        """What is known of a deliberation, and whether it is durable; NotFound if nothing is."""
         run = self._runs.get(task_id)
         if run is not None and run.records:
-            return result(fold(run.records), durable=False)
-        history = await (await self._opened()).read(task_id)
-        if not history.records:
-            raise NotFound(f"no deliberation {task_id!r} is in the journal")
-        return result(fold(history.records))
+            return run.records, False
+        return list((await self._known(task_id)).records), True
+
+    async def cancel(self, task_id: str) -> list[Record]:
+        """End a deliberation without a decision. NotFound; Ended if it has its end already."""
+        while (run := self._runs.get(task_id)) is not None:
+            if run.ended:
+                raise _ended(task_id)
+            run.stop(Stop.CANCEL)
+            await run.over.wait()
+            if run.was_cancelled:
+                return run.records
+        history = await self._known(task_id)
+        if history.ended:
+            raise _ended(task_id)
+        state = fold(history.records)
+        assert state.task is not None
+        run = Run(state.task)
+        run.records.extend(history.records)
+        writer = (await self._opened()).writer(task_id, history.last)
+        try:
+            await self._conduct.cancelled(run, writer)
+        finally:
+            await writer.close()
+        run.accepted = True  # it may have been, by an actor before this one
+        await self._forget(run)
+        return run.records
 
     async def health(self) -> CouncilHealth:
-        """The actor as it stands, at once."""
+        """The actor as it stands, at once. The first to ask sets it to work that was accepted."""
+        if self._recovery is None:
+            self._recovery = asyncio.create_task(self._recover())
         return CouncilHealth(
             council_id=self._council.id,
             role=self._council.role,
@@ -121,84 +157,75 @@ class CouncilActor:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _run(self, task: Task) -> Run:
+    async def _recover(self) -> None:
+        """Take up what an actor before this one had accepted and not ended."""
+        try:
+            accepted = await (await self._backlog()).all()
+        except ConclaveError as trouble:
+            log.warning("accepted work is not known yet: %s", trouble)
+            self._recovery = None
+            return
+        for work in accepted:
+            (await self._run(work.task, work.terms)).accepted = True
+
+    async def _run(self, task: Task, terms: Terms) -> Run:
         """The run of a task, started if it is not under way; one for each id."""
-        while (run := self._runs.get(task.id)) is not None and run.task != task:
-            if await _begins(run):
-                raise _conflict(task)
+        while (run := self._runs.get(task.id)) is not None and (run.why or run.task != task):
+            if run.why is not None:
+                await run.over.wait()
+            elif await _is_taken(run):
+                raise conflict(task)
         if run is None:
-            run = self._runs[task.id] = Run(task)
-            driver = asyncio.create_task(self._drive(run), name=f"deliberation {task.id}")
-            self._tasks.add(driver)
-            driver.add_done_callback(self._tasks.discard)
+            run = self._runs[task.id] = Run(task, terms)
+            run.driver = asyncio.create_task(self._drive(run), name=f"deliberation {task.id}")
+            self._tasks.add(run.driver)
+            run.driver.add_done_callback(self._tasks.discard)
+        elif terms.detached:
+            run.terms = run.terms.model_copy(update={"detached": True})
         return run
+
+    def _deserted(self, task_id: str) -> None:
+        run = self._runs.get(task_id)
+        if run is not None and not run.terms.detached:
+            run.stop(Stop.SUSPEND)
 
     async def _drive(self, run: Run) -> None:
         """Bring a run to its durable end, or close it with what prevents that."""
         try:
-            await self._bring_to_its_end(run)
+            await self._conduct.bring_to_its_end(run, await self._opened())
         except ConclaveError as failure:
             log.warning("deliberation %s stops here: %s", run.task.id, failure)
             run.close(_for_the_caller(failure))
         except asyncio.CancelledError:
             run.close(Unavailable(f"deliberation {run.task.id} was interrupted"))
-            raise
+            if run.why is None:
+                raise
         except BaseException as bug:
             run.close(Broken(f"deliberation {run.task.id} broke off by a bug: {bug!r}"))
             raise
         else:
             run.close()
+            await self._forget(run)
         finally:
             del self._runs[run.task.id]
+            run.over.set()
 
-    async def _bring_to_its_end(self, run: Run) -> None:
-        journal = await self._opened()
-        history = await journal.read(run.task.id)
-        transcript = fold(history.records)
-        if transcript.task not in (None, run.task):
-            raise _conflict(run.task)
-        for record in history.records:
-            run.add(record)
-        if history.ended:
-            return
-        count = await self._count()
-        writer = journal.writer(run.task.id, history.last)
-        try:
-            await _unless(writer.failed(), self._deliberate(run, writer, transcript, count))
-        finally:
-            await writer.close()
+    async def _forget(self, run: Run) -> None:
+        """Take ended work out of the backlog; what stays there is found ended at the next start."""
+        if run.accepted and run.ended:
+            try:
+                await (await self._backlog()).remove(run.task.id)
+            except ConclaveError as trouble:
+                log.warning("%s stays in the backlog: %s", run.task.id, trouble)
 
-    async def _deliberate(
-        self, run: Run, writer: Writer, transcript: Transcript, count: Count
-    ) -> None:
-        stream = deliberate(run.task, self._council, self._speak, count, transcript)
-        async with aclosing(stream) as events:
-            async for event in events:
-                record = Record(
-                    deliberation=run.task.id,
-                    seq=len(run.records) + 1,
-                    at=time.time(),
-                    event=event,
-                )
-                run.add(record)
-                if isinstance(event, END):
-                    await writer.end(record, _end_message(run.records))
-                else:
-                    writer.append(record)
+    async def _known(self, task_id: str) -> History:
+        history = await (await self._opened()).read(task_id)
+        if not history.records:
+            raise NotFound(f"no deliberation {task_id!r} is in the journal")
+        return history
 
-    async def _speak(self, turn: Turn) -> Reply:
-        if turn.pool not in self._pools:
-            raise EngineLost(f"pool {turn.pool!r} is not in the configuration any more")
-        return await self._pools[turn.pool].speak(turn)
-
-    async def _count(self) -> Count:
-        """A count that no model of this council exceeds; waits until the engines answer."""
-        pools = tuple(self._pools.values())
-        ready = await asyncio.gather(*map(_trouble, pools))
-        counts = [await p.count() for p, trouble in zip(pools, ready, strict=True) if not trouble]
-        if not counts:
-            raise Unavailable(f"no engine of {self._council.id} answers: {ready[0]}")
-        return lambda text: max(count(text) for count in counts)
+    async def _backlog(self) -> Backlog:
+        return (await self._opened()).backlog(self._council.role)
 
     async def _opened(self) -> Journal:
         async with self._connecting:
@@ -209,55 +236,16 @@ class CouncilActor:
         return self._journal
 
 
-async def _begins(run: Run) -> bool:
+async def _is_taken(run: Run) -> bool:
     """Wait whether a run gets a first record: only then the id is its own."""
-    async with aclosing(run.follow()) as records:
-        try:
-            await anext(records)
-        except (ConclaveError, StopAsyncIteration):
-            return False
-    return True
-
-
-async def _trouble(pool: Pool) -> ConclaveError | None:
-    """Wait until a pool is ready; what keeps it from being so."""
     try:
-        await pool.ready()
-    except ConclaveError as trouble:
-        return trouble
-    return None
+        return await run.begun()
+    except ConclaveError:
+        return False
 
 
-async def _unless(stopped: Coroutine[Any, Any, Never], work: Coroutine[Any, Any, None]) -> None:
-    """Do the work; if `stopped` raises first, cancel the work and raise that."""
-    tasks = [asyncio.create_task(stopped), asyncio.create_task(work)]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _end_message(records: list[Record]) -> bytes:
-    """The contract's message for the end of a deliberation, with our record in its metadata."""
-    state, last = fold(records), records[-1]
-    assert state.task is not None
-    return envelope(
-        event_type=f"orchestration.deliberation.{result(state).status}",
-        payload=payload(state),
-        key=state.task.id,
-        correlation_id=state.task.story_id or state.task.id,
-        producer=PRODUCER,
-        at=last.at,
-        metadata={"record": last.model_dump(mode="json")},
-    )
-
-
-def _conflict(task: Task) -> Conflict:
-    return Conflict(f"task_id {task.id!r} belongs to another request; send a new one")
+def _ended(task_id: str) -> Ended:
+    return Ended(f"deliberation {task_id!r} has ended already; its result stays as it is")
 
 
 def _for_the_caller(failure: ConclaveError) -> ConclaveError:

@@ -12,15 +12,18 @@ from actors.calls import ActorAway, call
 from actors.council import CouncilHealth
 from actors.patience import pauses
 from actors.roster import NAMESPACE, Roster
+from actors.run import Terms
 from engine.errors import Broken, InvalidRequest, Unavailable
 from engine.events import END, Record
-from engine.results import Result
 from engine.types import Task
 
 HEALTH_WITHIN_S = 2.0
+READ_WITHIN_S = 5.0
+CANCEL_WITHIN_S = 15.0
+ACCEPT_WITHIN_S = 120.0
+"""Accepting begins the work, so it waits for an engine that may still start."""
 DEATHS = 8
 """A task during which its council dies more often than this is taken to be the cause."""
-READ_WITHIN_S = 5.0
 
 Find = Callable[[str], Any]
 """The handle of the actor of that name, None while there is none."""
@@ -37,7 +40,7 @@ def find_actor(name: str) -> Any:
 
 
 class Conclusion(NamedTuple):
-    """All records of an ended deliberation, and whether the journal holds them by now."""
+    """All records of a deliberation so far, and whether the journal holds them by now."""
 
     records: list[Record]
     durable: bool
@@ -54,20 +57,51 @@ class Councils:
         """The roles there are councils for."""
         return tuple(self._names)
 
-    async def conclude(self, task: Task, durable_within_s: float = 600.0) -> Conclusion:
+    async def conclude(
+        self, task: Task, terms: Terms | None = None, durable_within_s: float = 600.0
+    ) -> Conclusion:
         """Have a task deliberated to its end, whatever happens to the council meanwhile.
 
-        After the end, waits `durable_within_s` for the journal to hold it. Raises InvalidRequest,
-        Conflict, Unavailable when the council stays away, Broken when the task kills it each time.
+        After the end, waits `durable_within_s` for the journal to hold it. Raises as `stream` does.
         """
-        name, deaths = self._name(task.role), 0
+        records: list[Record] = []
+        deadline: float | None = None
+        async with aclosing(self.stream(task, terms)) as stream:
+            while True:
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                try:
+                    async with asyncio.timeout(left):
+                        record = await anext(stream)
+                except StopAsyncIteration:
+                    return Conclusion(records, durable=True)
+                except TimeoutError:
+                    return Conclusion(records, durable=False)
+                records[record.seq - 1 :] = [record]
+                if isinstance(record.event, END):
+                    deadline = time.monotonic() + durable_within_s
+
+    async def stream(self, task: Task, terms: Terms | None = None) -> AsyncGenerator[Record, None]:
+        """The records of a task's deliberation as they come; returns when the end is durable.
+
+        The caller is attached until it closes the stream. A record that a dying council had told
+        and not written may be followed by another of its `seq`: that one counts. Raises
+        InvalidRequest, Conflict, Unavailable when the council stays away, Broken when the task
+        kills it each time.
+        """
+        name, deaths, told = self._name(task.role), 0, list[Record]()
         deadline = time.monotonic() + self._patience_s
         for pause in pauses(0.1, 2.0):
-            records: list[Record] = []
+            alive = False
             try:
-                return await self._attempt(name, task, records, durable_within_s)
+                async with aclosing(_streamed(self._handle(name), task, terms)) as stream:
+                    async for record in stream:
+                        alive = True
+                        if record not in told[record.seq - 1 : record.seq]:
+                            told[record.seq - 1 :] = [record]
+                            yield record
+                return
             except ActorAway as away:
-                if records:  # it was alive, so the waiting begins anew
+                if alive:  # so the waiting begins anew
                     deadline, deaths = time.monotonic() + self._patience_s, deaths + 1
                 if deaths > DEATHS:
                     raise Broken(
@@ -76,44 +110,57 @@ class Councils:
                 if time.monotonic() > deadline:
                     raise Unavailable(f"council {task.role} is away: {away}") from away
             await asyncio.sleep(pause)
-        raise AssertionError("pauses() never ends")
 
-    async def read(self, role: str, task_id: str) -> Result:
+    async def accept(self, task: Task, terms: Terms) -> Conclusion:
+        """Begin a task's deliberation, to go on by itself. Raises as `stream` does."""
+        ref = self._handle_of(task.role).accept.remote(task, terms)
+        records: list[Record] = await self._answer(task.role, ref, ACCEPT_WITHIN_S)
+        return Conclusion(records, durable=True)
+
+    async def attend(self, role: str, task_id: str) -> None:
+        """Be a caller of a deliberation until cancelled, through deaths of its council."""
+        for pause in pauses(0.1, 2.0):
+            try:
+                while True:
+                    await call(self._handle_of(role).attend.remote(task_id))
+            except (ActorAway, Unavailable):
+                await asyncio.sleep(pause)
+
+    async def read(self, role: str, task_id: str) -> Conclusion:
         """What the council knows of a deliberation; NotFound, or Unavailable if it is away."""
-        try:
-            async with asyncio.timeout(READ_WITHIN_S):
-                found: Result = await call(self._handle(self._name(role)).read.remote(task_id))
-        except ActorAway as away:
-            raise Unavailable(f"council {role} is away: {away}") from away
-        except TimeoutError:
-            raise Unavailable(f"council {role} gave no answer in {READ_WITHIN_S:g} s") from None
-        return found
+        ref = self._handle_of(role).read.remote(task_id)
+        records, durable = await self._answer(role, ref, READ_WITHIN_S)
+        return Conclusion(records, durable)
+
+    async def cancel(self, role: str, task_id: str) -> Conclusion:
+        """End a deliberation without a decision; NotFound, Ended, or Unavailable."""
+        ref = self._handle_of(role).cancel.remote(task_id)
+        records: list[Record] = await self._answer(role, ref, CANCEL_WITHIN_S)
+        return Conclusion(records, durable=True)
 
     async def health(self, role: str) -> CouncilHealth | None:
         """The council as it stands, None while it is away or does not answer."""
         try:
-            async with asyncio.timeout(HEALTH_WITHIN_S):
-                found: CouncilHealth = await call(self._handle(self._name(role)).health.remote())
-        except (ActorAway, TimeoutError):
+            ref = self._handle_of(role).health.remote()
+            found: CouncilHealth = await self._answer(role, ref, HEALTH_WITHIN_S)
+        except Unavailable:
             return None
         return found
 
-    async def _attempt(
-        self, name: str, task: Task, records: list[Record], durable_within_s: float
-    ) -> Conclusion:
-        deadline: float | None = None
-        async with aclosing(_streamed(self._handle(name), task)) as stream:
-            while True:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                try:
-                    async with asyncio.timeout(left):
-                        records.append(await anext(stream))
-                except StopAsyncIteration:
-                    return Conclusion(records, durable=True)
-                except TimeoutError:
-                    return Conclusion(records, durable=False)
-                if isinstance(records[-1].event, END):
-                    deadline = time.monotonic() + durable_within_s
+    async def _answer(self, role: str, ref: Any, within_s: float) -> Any:
+        try:
+            async with asyncio.timeout(within_s):
+                return await call(ref)
+        except ActorAway as away:
+            raise Unavailable(f"council {role} is away: {away}") from away
+        except TimeoutError:
+            raise Unavailable(f"council {role} gave no answer in {within_s:g} s") from None
+
+    def _handle_of(self, role: str) -> Any:
+        try:
+            return self._handle(self._name(role))
+        except ActorAway as away:
+            raise Unavailable(f"council {role} is away: {away}") from away
 
     def _name(self, role: str) -> str:
         if role not in self._names:
@@ -128,11 +175,11 @@ class Councils:
         return handle
 
 
-async def _streamed(handle: Any, task: Task) -> AsyncGenerator[Record, None]:
+async def _streamed(handle: Any, task: Task, terms: Terms | None) -> AsyncGenerator[Record, None]:
     """The records that a council actor streams; leaving early cancels the stream in the actor."""
     import ray
 
-    refs = handle.deliberate.options(num_returns="streaming").remote(task)
+    refs = handle.deliberate.options(num_returns="streaming").remote(task, terms)
     try:
         async for ref in refs:
             yield await call(ref)

@@ -17,12 +17,16 @@ from actors.councils import Councils, find_actor
 from actors.engine_args import engine_env
 from actors.pool import AgentPool
 from actors.roster import NAMESPACE, Roster
+from actors.run import Terms
 from engine.config import Config, PoolConfig
 from engine.errors import Unavailable
 from engine.events import Record
 from engine.types import Council, Task
 
 Kind = Literal["agent", "council", "bridge"]
+
+ON_THE_BUS = Terms(detached=True, clips=True)
+"""An event stays until its end, so its work goes on when a bridge leaves; nobody can be asked."""
 
 CALLS_AT_ONCE = 10_000
 """Ray's own cap on calls in an actor; ours are admission and slots."""
@@ -75,7 +79,7 @@ class BridgeActor:
 
     async def _end_of(self, task: Task) -> Record:
         """The durable end: an event must not be acknowledged for less."""
-        conclusion = await self._councils.conclude(task)
+        conclusion = await self._councils.conclude(task, ON_THE_BUS)
         if not conclusion.durable:
             raise Unavailable(f"the end of {task.id} is not in the journal yet")
         return conclusion.records[-1]

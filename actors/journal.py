@@ -10,6 +10,7 @@ from typing import NamedTuple
 import nats.errors
 from nats.aio.msg import Msg
 
+from actors.backlog import Backlog
 from actors.bus import Connection, connect
 from actors.messages import Found, envelope, next_message, opened, root_of
 from actors.patience import patiently, pauses
@@ -66,6 +67,10 @@ class Journal:
             return History((), 0, ended=False)
         records = tuple(record for message in found for record in message.records)
         return History(records, found[-1].seq, found[-1].ended)
+
+    def backlog(self, role: str) -> Backlog:
+        """The work of a role that was accepted and has not ended."""
+        return Backlog(self._js, role)
 
     def writer(self, id: str, last: int) -> Writer:
         """A writer that goes on behind `last`, as `read` told it."""

@@ -18,6 +18,8 @@ from engine.events import Record
 from engine.types import Data
 
 NO_MESSAGE = 10037
+ROLE, TOOK_MS = "Conclave-Role", "Conclave-Took-Ms"
+"""Headers of an end, so that statistics need not read it."""
 
 
 class _Batch(Data):
@@ -34,9 +36,14 @@ class Found(NamedTuple):
     ended: bool
 
 
+def key_of(id: str) -> str:
+    """A deliberation's token in subjects: a client's id never becomes one."""
+    return hashlib.sha256(id.encode()).hexdigest()[:32]
+
+
 def root_of(id: str) -> str:
-    """The subject under which a deliberation is journalled: a client's id never becomes one."""
-    return f"deliberation.{hashlib.sha256(id.encode()).hexdigest()[:32]}"
+    """The subject under which a deliberation is journalled."""
+    return f"deliberation.{key_of(id)}"
 
 
 async def next_message(js: JetStreamContext, root: str, after: int) -> RawStreamMsg | None:

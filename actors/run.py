@@ -3,22 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
+from enum import StrEnum
 
-from engine.events import END, Record
-from engine.types import Task
+from pydantic import Field
+
+from engine.events import END, Event, Record
+from engine.types import Data, Task
+
+
+class Terms(Data):
+    """On what terms a caller has a task deliberated.
+
+    `detached` work goes on when no caller is left; other work is then suspended. After `timeout_s`
+    seconds of work it is decided; None leaves that to the task and the server. What does not fit
+    the council's budget is refused, unless the caller `clips`: then it is cut, and recorded.
+    """
+
+    detached: bool = False
+    timeout_s: float | None = Field(default=None, gt=0)
+    clips: bool = False
+
+
+class Stop(StrEnum):
+    """Why a run is to stop before its end."""
+
+    SUSPEND = "suspend"
+    CANCEL = "cancel"
 
 
 class Run:
     """The records of a running deliberation, which any number of readers follow from the first.
 
     A reader has a place in one shared list and no queue of its own, so a slow one costs nothing
-    and stalls nobody.
+    and stalls nobody. `driver` is the task that drives it; `over` is set when that is gone.
+    `accepted` says that the backlog holds its task.
     """
 
-    def __init__(self, task: Task, records: tuple[Record, ...] = ()) -> None:
-        self.task = task
-        self.records = list(records)
+    def __init__(self, task: Task, terms: Terms | None = None) -> None:
+        self.task, self.terms = task, terms or Terms()
+        self.records: list[Record] = []
+        self.driver: asyncio.Task[None] | None = None
+        self.over = asyncio.Event()
+        self.why: Stop | None = None
+        self.accepted = False
         self._closed = False
         self._failure: Exception | None = None
         self._news = asyncio.Event()
@@ -27,6 +56,19 @@ class Run:
         """Show one more record to all who follow."""
         self.records.append(record)
         self._wake()
+
+    def note(self, event: Event) -> Record:
+        """Give an event its place and time, and show it."""
+        seq = len(self.records) + 1
+        record = Record(deliberation=self.task.id, seq=seq, at=time.time(), event=event)
+        self.add(record)
+        return record
+
+    def stop(self, why: Stop) -> None:
+        """Have the driver stop, unless the end is there or it stops already."""
+        if self.why is None and not self.ended and self.driver is not None:
+            self.why = why
+            self.driver.cancel()
 
     def close(self, failure: Exception | None = None) -> None:
         """Nothing more will come: all is durable, or `failure` says why it could not be."""
@@ -37,6 +79,11 @@ class Run:
     def ended(self) -> bool:
         """Whether the last record is an end, durable or not."""
         return bool(self.records) and isinstance(self.records[-1].event, END)
+
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether its end is that it was cancelled."""
+        return self.why is Stop.CANCEL and self.ended
 
     async def follow(self) -> AsyncGenerator[Record, None]:
         """All records from the first. It returns when the end is durable, and raises otherwise."""
@@ -51,6 +98,14 @@ class Run:
             if self._closed:
                 return
             await news.wait()
+
+    async def begun(self) -> bool:
+        """Wait for a first record: only then the id is this run's own. Raises what prevents it."""
+        while not self.records and not self._closed:
+            await self._news.wait()
+        if self._failure is not None and not self.records:
+            raise self._failure
+        return bool(self.records)
 
     def _wake(self) -> None:
         self._news.set()

@@ -43,7 +43,7 @@ class Writer:
         self._nonce = uuid.uuid4().hex
         self._sent = self._appended = self._durable = 0
         self._waiting: deque[bytes] = deque()
-        self._end: tuple[str, bytes] | None = None
+        self._end: tuple[str, bytes, dict[str, str]] | None = None
         self._ended = False
         self._failure: Exception | None = None
         self._work = asyncio.Event()
@@ -70,7 +70,9 @@ class Writer:
         target = self._appended
         await self._until(lambda: self._durable >= target)
 
-    async def end(self, record: Record, message: bytes) -> None:
+    async def end(
+        self, record: Record, message: bytes, headers: dict[str, str] | None = None
+    ) -> None:
         """Write the end after everything else; returns when it is durable.
 
         `message` is the outbound envelope whose `metadata.record` is the record. If the caller is
@@ -79,7 +81,7 @@ class Writer:
         self._check()
         self._check_size(len(message), "the end")
         kind = "completed" if isinstance(record.event, Decided) else "failed"
-        self._end = (f"{self._root}.{kind}", message)
+        self._end = (f"{self._root}.{kind}", message, headers or {})
         self._work.set()
         await self._until(lambda: self._ended)
 
@@ -145,10 +147,13 @@ class Writer:
             size += len(batch[-1]) + 1
         return batch
 
-    async def _commit(self, subject: str, payload: bytes) -> None:
+    async def _commit(
+        self, subject: str, payload: bytes, further: dict[str, str] | None = None
+    ) -> None:
         """Write one message after the last one, whatever happens to the connection meanwhile."""
         self._sent += 1
         headers = {
+            **(further or {}),
             Header.MSG_ID.value: f"{self._nonce}-{self._sent}",
             Header.EXPECTED_STREAM.value: JOURNAL,
             Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(self._last),

@@ -9,6 +9,8 @@ from actors.embedded import nats_server
 from actors.nats_server import NatsServer
 from actors.small_model import cache_dir, materialise_small_model
 
+pytest_plugins = ["seats"]
+
 
 @pytest.fixture
 def nats(tmp_path: Path) -> Iterator[NatsServer]:

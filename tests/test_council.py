@@ -2,87 +2,39 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 
 import pytest
-from bus_fakes import connected, stored
+from bus_fakes import stored
 from deadline import reaches, until_async
+from seats import (
+    ONE,
+    THREE,
+    TWO,
+    Seat,
+    a_task,
+    answering,
+    crash,
+    journalled,
+    result_of,
+    seen_by,
+)
 
 from actors.bus import Connection
 from actors.council import CouncilActor
 from actors.journal import Journal
 from actors.nats_server import NatsServer
 from actors.testing import ScriptedPool
-from engine.config import BusConfig, Config, PoolConfig, fleet_councils
+from engine.config import Config
 from engine.deliberation import deliberate
-from engine.errors import Broken, ConclaveError, Conflict, NotFound, SetupError, Unavailable
+from engine.errors import Broken, Conflict, NotFound, SetupError, Unavailable
 from engine.events import END, Decided, Failed, Record, Resumed
 from engine.testing import FlakyModel, GatedModel, ScriptedModel, words
 from engine.transcript import Outcome
-from engine.types import Phase, Speak, Task
+from engine.types import Phase, Task
 
 pytestmark = pytest.mark.nats
-
-ONE, TWO, THREE = (agent.id for agent in fleet_councils()[0].seated().agents)
-
-Seat = Callable[..., CouncilActor]
-
-
-@pytest.fixture
-async def client(nats: NatsServer) -> AsyncIterator[Connection]:
-    """A connection to the bus, the streams made."""
-    async with connected(nats.url) as client:
-        yield client
-
-
-@pytest.fixture
-def config(nats: NatsServer, client: Connection) -> Config:
-    """One council on one pool, and the bus."""
-    return Config(
-        pools={"small": PoolConfig(model="/models/small")},
-        councils=fleet_councils()[:1],
-        bus=BusConfig(url=nats.url),
-    )
-
-
-@pytest.fixture
-async def seat(config: Config) -> AsyncIterator[Seat]:
-    """Makes actors of the one council; `deaths` of each hears of its end."""
-    seated: list[CouncilActor] = []
-
-    def make(
-        model: Speak | None = None,
-        trouble: ConclaveError | None = None,
-        die: Callable[[int], None] = lambda code: None,
-    ) -> CouncilActor:
-        pool = ScriptedPool(model or ScriptedModel(), trouble)
-        seated.append(CouncilActor(config, "DEV", lambda _config, _council: {"small": pool}, die))
-        return seated[-1]
-
-    yield make
-    for actor in seated:
-        await crash(actor)
-
-
-async def crash(actor: CouncilActor) -> None:
-    """End an actor as a SIGKILL would: nothing of it is waited for, nothing more is written."""
-    for task in actor._tasks:
-        task.cancel()
-    await asyncio.gather(*actor._tasks, return_exceptions=True)
-    if actor._journal is not None:
-        await actor._journal.close()
-
-
-def a_task(id: str = "t-1", **fields: object) -> Task:
-    """What the council is asked."""
-    return Task.model_validate({"id": id, "role": "DEV", "text": "Build a clock"} | fields)
-
-
-async def seen_by(actor: CouncilActor, task: Task) -> list[Record]:
-    """All records that the actor streams for a task."""
-    async with aclosing(actor.deliberate(task)) as stream:
-        return [record async for record in stream]
 
 
 async def first_end(actor: CouncilActor, task: Task, ends: list[Record]) -> None:
@@ -103,15 +55,6 @@ def kinds(records: list[Record], *wanted: type) -> int:
     return sum(isinstance(r.event, wanted) for r in records)
 
 
-async def journalled(url: str, id: str = "t-1") -> list[Record]:
-    """What the journal itself holds."""
-    journal = await Journal.connect(url, "looking")
-    try:
-        return list((await journal.read(id)).records)
-    finally:
-        await journal.close()
-
-
 async def publish_all(url: str, records: list[Record]) -> None:
     """Put the records into the journal, as an actor did that is no more."""
     journal = await Journal.connect(url, "of yesterday")
@@ -121,13 +64,6 @@ async def publish_all(url: str, records: list[Record]) -> None:
     await writer.flush()
     await writer.close()
     await journal.close()
-
-
-async def answering(model: GatedModel) -> None:
-    """Let every turn go as it comes, until it is cancelled."""
-    while True:
-        model.release()
-        await asyncio.sleep(0)
 
 
 async def outbound(client: Connection, end: str) -> dict[str, object]:
@@ -149,7 +85,7 @@ async def test_an_ended_deliberation_is_read_by_any_actor(seat: Seat, config: Co
     assert isinstance(records[-1].event, Decided)
     assert [r.seq for r in records] == list(range(1, len(records) + 1))
     assert await journalled(config.bus.url) == records
-    found = await seat().read("t-1")
+    found = await result_of(seat())
     assert (found.status, found.durable, len(found.results)) == ("completed", True, 3)
 
 
@@ -173,18 +109,6 @@ async def test_a_second_caller_joins_the_run(seat: Seat) -> None:
     assert await early == await late
     assert max(model.asked().values()) == 1
     answers.cancel()
-
-
-async def test_a_caller_that_leaves_does_not_end_the_run(seat: Seat) -> None:
-    """The deliberation goes on to its end without a reader."""
-    model = GatedModel()
-    actor = seat(model)
-    async with aclosing(actor.deliberate(a_task())) as stream:
-        await anext(stream)
-    answers = asyncio.create_task(answering(model))
-    await actor.drain()
-    answers.cancel()
-    assert (await actor.read("t-1")).status == "completed"
 
 
 async def test_an_id_belongs_to_its_first_request(seat: Seat) -> None:
@@ -310,7 +234,7 @@ async def test_a_bus_outage_delays_no_decision(
     await asyncio.wait_for(following, 20)
     answers.cancel()
     assert (await journalled(config.bus.url))[-1] == ends[0]
-    assert (await seat().read("t-1")).status == "completed"
+    assert (await result_of(seat())).status == "completed"
 
 
 async def test_what_is_not_durable_yet_is_read_as_such(seat: Seat, nats: NatsServer) -> None:
@@ -323,7 +247,7 @@ async def test_what_is_not_durable_yet_is_read_as_such(seat: Seat, nats: NatsSer
     nats.kill()
     answers = asyncio.create_task(answering(model))
     await until_async(lambda: ends, "the decision is seen")
-    found = await actor.read("t-1")
+    found = await result_of(actor)
     assert (found.status, found.durable, following.done()) == ("completed", False, False)
     answers.cancel()
 
@@ -408,7 +332,7 @@ async def test_a_lost_quorum_is_told_as_a_failure(seat: Seat, client: Connection
     assert (payload["error_type"], payload["stop_reason"]) == ("QuorumLost", "degraded")
     assert payload["error"] == "1 of 3 have a text"
     assert [r["proposal"]["author"]["agent_id"] for r in payload["results"]] == [THREE]
-    assert (await seat().read("t-1")).status == "failed"
+    assert (await result_of(seat())).status == "failed"
 
 
 async def test_health_names_what_runs(seat: Seat) -> None:

@@ -9,6 +9,7 @@ from actors.calls import ActorAway
 from actors.councils import Conclusion, Councils
 from actors.crew import BridgeActor
 from actors.roster import Roster, roster
+from actors.run import Terms
 from engine.config import Config, PoolConfig
 from engine.errors import Broken, Unavailable
 from engine.events import Record, Resumed
@@ -28,7 +29,8 @@ async def test_an_end_that_is_not_durable_is_no_end_for_the_bridge(
 ) -> None:
     """The event must come again rather than be acknowledged for an end the journal lacks."""
 
-    async def concluded(self: Councils, task: Task) -> Conclusion:
+    async def concluded(self: Councils, task: Task, terms: Terms) -> Conclusion:
+        assert terms == Terms(detached=True, clips=True)
         return Conclusion([RECORD], durable=durable)
 
     monkeypatch.setattr(Councils, "conclude", concluded)
@@ -46,7 +48,7 @@ async def test_a_task_that_kills_its_council_each_time_is_given_up(
     """A council that is away is waited for; one that dies over a task again and again is not."""
     deaths = 0
 
-    async def dying(_handle: object, _task: Task) -> AsyncGenerator[Record, None]:
+    async def dying(*_call: object) -> AsyncGenerator[Record, None]:
         nonlocal deaths
         deaths += 1
         yield RECORD

@@ -13,9 +13,10 @@ from engine.types import Task
 
 def a_run(records: int = 0) -> Run:
     """A run with some records in it already."""
-    return Run(
-        Task(id="x", role="DEV", text="do"), tuple(record("x", n + 1) for n in range(records))
-    )
+    run = Run(Task(id="x", role="DEV", text="do"))
+    for n in range(records):
+        run.add(record("x", n + 1))
+    return run
 
 
 async def seqs(run: Run) -> list[int]:

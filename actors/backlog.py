@@ -1,0 +1,74 @@
+"""The detached deliberations that have not ended, on the bus; knows nothing of how they are run.
+
+Who was answered "accepted" has nobody waiting, so the work itself must be kept: under a subject of
+its own in the journal's stream, from the acceptance to the durable end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg
+
+from actors.messages import key_of, next_message
+from actors.patience import BROKEN, patiently, said
+from actors.run import Terms
+from actors.streams import JOURNAL
+from engine.errors import Unavailable
+from engine.types import Data, Task
+
+T = TypeVar("T")
+
+PATIENCE_S = 10.0
+"""Whoever waits to be told "accepted" may ask again."""
+
+
+class Work(Data):
+    """A task, and on what terms it was accepted."""
+
+    task: Task
+    terms: Terms
+
+
+class Backlog:
+    """The accepted work of one role. Unavailable where NATS stays away or refuses."""
+
+    def __init__(self, js: JetStreamContext, role: str) -> None:
+        self._js, self._root = js, f"deliberation.open.{role.lower()}"
+
+    async def add(self, work: Work) -> None:
+        """Keep a piece of work; returns when it is durable."""
+        data = work.model_dump_json().encode()
+        subject = self._subject(work.task.id)
+        await _asked(lambda: self._js.publish(subject, data), f"accepting {work.task.id}")
+
+    async def remove(self, id: str) -> None:
+        """Forget a piece of work that has ended."""
+        subject = self._subject(id)
+        await _asked(lambda: self._js.purge_stream(JOURNAL, subject=subject), f"ending {id}")
+
+    async def all(self) -> list[Work]:
+        """Everything that was accepted and has not ended, in the order of acceptance."""
+        found: dict[str, Work] = {}
+        last = 0
+        while (message := await _asked(self._after(last), "reading accepted work")) is not None:
+            assert message.seq is not None
+            last = message.seq
+            work = Work.model_validate_json(message.data or b"")
+            found.setdefault(work.task.id, work)
+        return list(found.values())
+
+    def _after(self, last: int) -> Callable[[], Awaitable[RawStreamMsg | None]]:
+        return lambda: next_message(self._js, self._root, last)
+
+    def _subject(self, id: str) -> str:
+        return f"{self._root}.{key_of(id)}"
+
+
+async def _asked(call: Callable[[], Awaitable[T]], what: str) -> T:
+    try:
+        return await patiently(call, what, PATIENCE_S)
+    except BROKEN as error:
+        raise Unavailable(f"{what}: NATS refuses it: {said(error)}") from error

@@ -1,0 +1,192 @@
+"""How one run is brought from its journal to its durable end; knows nothing of who asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
+from typing import Any, Never, Protocol
+
+from actors.journal import Journal, Writer, envelope
+from actors.messages import ROLE, TOOK_MS
+from actors.run import Run, Stop
+from engine import prompts
+from engine.config import Limits
+from engine.decision import failed
+from engine.deliberation import Bell, deliberate
+from engine.errors import ConclaveError, Conflict, EngineLost, InvalidRequest, Unavailable
+from engine.events import END, Convened, Suspended
+from engine.results import payload, result
+from engine.transcript import Transcript, fold
+from engine.types import Council, Count, Reply, Task, Turn
+
+PRODUCER = "conclave"
+LAST_WORDS_WITHIN_S = 5.0
+"""A suspension that cannot be written is none the worse: the journal is resumed as it is."""
+VOTE_SHARE = 0.75
+"""The share of the reserve in which the ballots must come; the rest is for writing the end."""
+
+
+class Pool(Protocol):
+    """What a council needs of a pool of engines."""
+
+    async def ready(self) -> object:
+        """Return when an engine answers; SetupError or EngineLost where none will."""
+
+    async def count(self) -> Count:
+        """How many tokens a text has for the pool's model."""
+
+    async def speak(self, turn: Turn) -> Reply:
+        """The reply to a turn; SpeechFailed where there will be none."""
+
+
+class Conduct:
+    """Drives the runs of one council."""
+
+    def __init__(self, council: Council, pools: Mapping[str, Pool], limits: Limits) -> None:
+        self._council, self._pools, self._limits = council, pools, limits
+
+    async def bring_to_its_end(self, run: Run, journal: Journal) -> None:
+        """Go on from what the journal holds; returns when the end is durable, or on `run.stop`.
+
+        Conflict if the id belongs to another request, InvalidRequest if the task does not fit.
+        """
+        history = await journal.read(run.task.id)
+        transcript = fold(history.records)
+        if transcript.task not in (None, run.task):
+            raise conflict(run.task)
+        for record in history.records:
+            run.add(record)
+        if history.ended:
+            return
+        writer = journal.writer(run.task.id, history.last)
+        try:
+            await _unless(writer.failed(), self._deliberate(run, writer, transcript))
+        except asyncio.CancelledError:
+            if run.why is None:
+                raise
+            await self._last_words(run, writer)
+        finally:
+            await writer.close()
+
+    async def cancelled(self, run: Run, writer: Writer) -> None:
+        """End a run that is not driven any more, without a decision; returns when it is durable."""
+        if not run.records:
+            writer.append(run.note(Convened(task=run.task, council=self._council)))
+        run.note(failed(fold(run.records), "Cancelled", "it was cancelled on request"))
+        await end_durably(run, writer)
+
+    async def _deliberate(self, run: Run, writer: Writer, transcript: Transcript) -> None:
+        count = await self._count()
+        if not (transcript.task or run.terms.clips):
+            self._refuse_what_would_be_clipped(run.task, count)
+        with self._clocked(run, transcript) as bell:
+            stream = deliberate(run.task, self._council, self._speak, count, transcript, bell)
+            async with aclosing(stream) as events:
+                async for event in events:
+                    record = run.note(event)
+                    if isinstance(event, END):
+                        await end_durably(run, writer)
+                    else:
+                        writer.append(record)
+
+    @contextmanager
+    def _clocked(self, run: Run, transcript: Transcript) -> Iterator[Bell]:
+        """A bell that rings when the run's time is up, but for what its decision takes.
+
+        Only time of work counts. One that resumes too late still has the time for its decision.
+        """
+        bell, loop = Bell(), asyncio.get_running_loop()
+        asked = (run.task.timeout_s, run.terms.timeout_s, self._limits.timeout_s)
+        limit = min(seconds for seconds in asked if seconds is not None)
+        reserve = limit * self._limits.decision_reserve
+        hurry_in = max(0.0, limit - transcript.worked_s - reserve)
+        bells = (
+            loop.call_later(hurry_in, bell.hurry.set),
+            loop.call_later(hurry_in + reserve * VOTE_SHARE, bell.close.set),
+        )
+        try:
+            yield bell
+        finally:
+            for each in bells:
+                each.cancel()
+
+    async def _last_words(self, run: Run, writer: Writer) -> None:
+        """Write why the run stops: that it was cancelled, or that it waits to be resumed."""
+        if run.why is Stop.CANCEL:
+            await self.cancelled(run, writer)
+        elif run.records:
+            writer.append(run.note(Suspended(reason="no caller waited for it any more")))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_WITHIN_S):
+                    await writer.flush()
+
+    async def _speak(self, turn: Turn) -> Reply:
+        if turn.pool not in self._pools:
+            raise EngineLost(f"pool {turn.pool!r} is not in the configuration any more")
+        return await self._pools[turn.pool].speak(turn)
+
+    async def _count(self) -> Count:
+        """A count that no model of this council exceeds; waits until the engines answer."""
+        pools = tuple(self._pools.values())
+        ready = await asyncio.gather(*map(_trouble, pools))
+        counts = [await p.count() for p, trouble in zip(pools, ready, strict=True) if not trouble]
+        if not counts:
+            raise Unavailable(f"no engine of {self._council.id} answers: {ready[0]}")
+        return lambda text: max(count(text) for count in counts)
+
+    def _refuse_what_would_be_clipped(self, task: Task, count: Count) -> None:
+        """InvalidRequest for the first part of the task that does not fit the council's budget."""
+        for cut in prompts.brief(task, self._council, count).clipped:
+            if cut.part != "title":  # repeated beside the question; it is whole in the task
+                where = {"task": "text"}.get(cut.part, cut.part)
+                room = self._council.budgets.task
+                raise InvalidRequest(
+                    where,
+                    f"has {cut.tokens} tokens and {cut.kept} fit: {self._council.role} takes "
+                    f"{room} for rubric, requirements, text and context together",
+                )
+
+
+async def end_durably(run: Run, writer: Writer) -> None:
+    """Write the run's last record as its end; returns when the journal holds it."""
+    state, last = fold(run.records), run.records[-1]
+    assert state.task is not None
+    view = result(state)
+    message = envelope(
+        event_type=f"orchestration.deliberation.{view.status}",
+        payload=payload(state),
+        key=state.task.id,
+        correlation_id=state.task.story_id or state.task.id,
+        producer=PRODUCER,
+        at=last.at,
+        metadata={"record": last.model_dump(mode="json")},
+    )
+    await writer.end(last, message, {ROLE: view.role, TOOK_MS: str(view.duration_ms)})
+
+
+def conflict(task: Task) -> Conflict:
+    """The id of the task belongs to another one."""
+    return Conflict(f"task_id {task.id!r} belongs to another request; send a new one")
+
+
+async def _trouble(pool: Pool) -> ConclaveError | None:
+    """Wait until a pool is ready; what keeps it from being so."""
+    try:
+        await pool.ready()
+    except ConclaveError as trouble:
+        return trouble
+    return None
+
+
+async def _unless(stopped: Coroutine[Any, Any, Never], work: Coroutine[Any, Any, None]) -> None:
+    """Do the work; if `stopped` raises first, cancel the work and raise that."""
+    tasks = [asyncio.create_task(stopped), asyncio.create_task(work)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
