@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 
 from actors.backlog import Backlog
 from actors.bus import Connection, connect
+from actors.ledger import Ledger, Totals
 from actors.messages import Found, envelope, next_message, opened, root_of
 from actors.patience import patiently, pauses
 from actors.writer import Writer
@@ -43,6 +44,7 @@ class Journal:
         self._client = client
         self._js = client.streams()
         self._patience_s = patience_s
+        self._ledger = Ledger(self._js)
 
     @classmethod
     async def connect(
@@ -51,22 +53,28 @@ class Journal:
         name: str,
         on_closed: Callable[[], None] = lambda: None,
         patience_s: float = 600.0,
+        connect_within_s: float = CONNECT_S,
     ) -> Journal:
         """Connect, or raise Unavailable; see `actors.bus.connect` for `on_closed`."""
-        return cls(await connect(url, name, on_closed, min(patience_s, CONNECT_S)), patience_s)
+        within_s = min(patience_s, connect_within_s)
+        return cls(await connect(url, name, on_closed, within_s), patience_s)
 
     async def close(self) -> None:
         """Leave; writers and followers still at work are stopped by that."""
         await self._client.leave()
 
-    async def read(self, id: str) -> History:
+    async def read(self, id: str, patience_s: float | None = None) -> History:
         """All there is of a deliberation, empty if nothing; Unavailable while NATS is away."""
-        patience_s = min(self._patience_s, READ_WITHIN_S)
+        patience_s = min(self._patience_s, READ_WITHIN_S if patience_s is None else patience_s)
         found = [opened_ async for opened_ in self._written(root_of(id), patience_s)]
         if not found:
             return History((), 0, ended=False)
         records = tuple(record for message in found for record in message.records)
         return History(records, found[-1].seq, found[-1].ended)
+
+    async def totals(self) -> Totals:
+        """How many deliberations have ended and how long they took."""
+        return await self._ledger.totals()
 
     def backlog(self, role: str) -> Backlog:
         """The work of a role that was accepted and has not ended."""

@@ -49,8 +49,12 @@ class Post(Data):
 
 
 class State(Data):
-    """The whole as the supervisor sees it. `bus` says what keeps it from being provisioned."""
+    """The whole as the supervisor sees it, who is there `since` then, in Unix seconds.
 
+    `bus` says what keeps the bus from being provisioned.
+    """
+
+    since: float
     bus: str
     posts: tuple[Post, ...]
 
@@ -74,6 +78,7 @@ class Supervisor:
         self._posts = {seat.name: Post(name=seat.name, kind=seat.kind) for seat in seats}
         self._bus_trouble = "not provisioned yet"
         self._work: asyncio.Task[None] | None = None
+        self._since = time.time()
 
     def start(self) -> None:
         """Begin; needs a running event loop."""
@@ -92,7 +97,7 @@ class Supervisor:
 
     def state(self) -> State:
         """How everything stands, as last seen."""
-        return State(bus=self._bus_trouble, posts=tuple(self._posts.values()))
+        return State(since=self._since, bus=self._bus_trouble, posts=tuple(self._posts.values()))
 
     async def _supervise(self) -> None:
         await self._remove_strangers()

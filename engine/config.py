@@ -107,10 +107,11 @@ class BusConfig(Data):
 
 
 class HttpConfig(Data):
-    """Where Serve listens."""
+    """Where Serve listens; a silent stream of events says every `keep_alive_s` that it lives."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    keep_alive_s: float = Field(default=15.0, gt=0)
 
 
 class GrpcConfig(Data):

@@ -1,0 +1,138 @@
+"""What a client may ask for, checked once for every door; knows nothing of HTTP or gRPC."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+
+from pydantic import Field, JsonValue, ValidationError
+
+from engine.arrival import check_values
+from engine.config import Config
+from engine.errors import InvalidEvent, InvalidRequest, TooLarge
+from engine.policies import applied
+from engine.types import Council, Data, Task
+
+EVENTS = "/events"
+"""What follows an id in the path of its events, so that no id may end so."""
+
+
+class DeliberationRequest(Data):
+    """What a client asks. An empty `task_id` gets one; the same one is the same deliberation.
+
+    `max_iterations` caps the rounds, also the council's own. `timeout_seconds` is the time in
+    which the decision must be there.
+    """
+
+    role: str = Field(min_length=1, max_length=32)
+    text: str = Field(min_length=1)
+    task_id: str = Field(default="", max_length=200)
+    title: str = ""
+    rubric: str = ""
+    requirements: tuple[str, ...] = ()
+    context: dict[str, JsonValue] = Field(default_factory=dict)
+    policy: str = Field(default="", max_length=64)
+    rounds: int | None = Field(default=None, ge=0)
+    max_iterations: int | None = Field(default=None, ge=0)
+    num_agents: int | None = Field(default=None, ge=1)
+    timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+    def task(self, config: Config, key: str = "") -> Task:
+        """The task of this request; InvalidRequest or TooLarge where this server cannot do it.
+
+        The same idempotency `key` gives the same id; a `task_id` is a key already.
+        """
+        council = self._council(config)
+        if not self.text.strip():
+            raise InvalidRequest("text", "is empty; say what the council is to do")
+        size, most = len(self._written()), config.bus.max_event_bytes
+        if size > most:
+            raise too_large(size, most)
+        rounds, agents = applied(self.policy, self._rounds(council), self.num_agents)
+        _within("rounds", rounds, config.limits.rounds)
+        _within("num_agents", agents, min(config.limits.agents, len(council.agents)))
+        return Task(
+            id=self._id(key),
+            role=council.role,
+            text=self.text,
+            title=self.title,
+            rubric=self.rubric,
+            requirements=self.requirements,
+            context=self.context,
+            policy=self.policy,
+            rounds=rounds,
+            num_agents=agents,
+            timeout_s=self.timeout_seconds,
+        )
+
+    def _council(self, config: Config) -> Council:
+        council = config.council(self.role.upper())
+        if council is None:
+            known = ", ".join(c.role for c in config.councils)
+            raise InvalidRequest("role", f"no council {self.role.upper()!r}; known roles: {known}")
+        return council
+
+    def _rounds(self, council: Council) -> int | None:
+        if self.max_iterations is None:
+            return self.rounds
+        return min(council.rounds if self.rounds is None else self.rounds, self.max_iterations)
+
+    def _id(self, key: str) -> str:
+        if self.task_id and key:
+            raise InvalidRequest("task_id", "is an idempotency key already; send one of the two")
+        if self.task_id.endswith(EVENTS):
+            raise InvalidRequest("task_id", f"ends in {EVENTS!r}, the path of events; send another")
+        if key:
+            return f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+        return self.task_id or str(uuid.uuid4())
+
+    def _written(self) -> bytes:
+        """As the journal must be able to keep it: Python reads more than JSON can say."""
+        try:
+            check_values(self.context, "context")
+            return json.dumps(self.model_dump(), allow_nan=False, ensure_ascii=False).encode()
+        except InvalidEvent as error:
+            raise InvalidRequest(error.where, error.what) from error
+        except ValueError as error:
+            raise InvalidRequest("context", f"cannot be kept as JSON: {error}") from error
+
+
+def read_request(body: bytes) -> DeliberationRequest:
+    """A request out of JSON; InvalidRequest names the first field that is wrong."""
+    try:
+        return DeliberationRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def invalid(error: ValidationError) -> InvalidRequest:
+    """The first thing wrong, as the field and what is the matter with it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return InvalidRequest("body", f"is no JSON: {first['ctx']['error']}")
+    where = ".".join(str(part) for part in first["loc"]) or "body"
+    return InvalidRequest(where, first["msg"])
+
+
+def too_large(size: int, most: int) -> TooLarge:
+    """The refusal of a request of so many bytes."""
+    return TooLarge("body", f"{size} bytes are over this server's cap of {most}")
+
+
+def seconds(timeout_ms: str) -> float | None:
+    """What `x-timeout-ms` says, in seconds; None where it is not sent."""
+    if not timeout_ms:
+        return None
+    try:
+        found = int(timeout_ms) / 1000
+    except ValueError:
+        found = 0.0
+    if found <= 0:
+        raise InvalidRequest("x-timeout-ms", f"{timeout_ms[:40]!r} is no number of milliseconds")
+    return found
+
+
+def _within(name: str, asked: int | None, most: int) -> None:
+    if asked is not None and asked > most:
+        raise InvalidRequest(name, f"{asked} is over this server's cap of {most}")

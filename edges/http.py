@@ -1,0 +1,207 @@
+"""The HTTP door: paths, headers and bodies; knows nothing of councils, journals or Ray."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi_offline import FastAPIOffline
+from pydantic import JsonValue
+from starlette.exceptions import HTTPException
+
+from actors.councils import Conclusion
+from edges.asked import EVENTS, DeliberationRequest, read_request, too_large
+from edges.desk import CouncilInfo, Desk, Status
+from edges.refusals import Problem, problem
+from edges.sse import MEDIA_TYPE, server_sent
+from engine.errors import ConclaveError, InvalidRequest
+from engine.events import Record
+from engine.results import Result, result
+from engine.transcript import fold
+
+PATH = "/v1/deliberations"
+LATER = "respond-async"
+
+
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How a route's refusals are documented."""
+    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": content}
+        for status in (*statuses, 500, 503)
+    }
+
+
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": DeliberationRequest.model_json_schema()}},
+    }
+}
+STREAMED: dict[str, Any] = {
+    "description": "The result, or with `Accept: text/event-stream` the events as they come",
+    "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+}
+
+api = FastAPIOffline(
+    redoc_url=None,
+    title="Conclave",
+    summary="Councils of agents that draft, criticise, revise, vote and decide.",
+)
+
+
+@api.exception_handler(ConclaveError)
+async def _refuse(_request: Request, error: ConclaveError) -> JSONResponse:
+    """One line for the asker: what, where, remedy."""
+    return _problem(problem(error))
+
+
+@api.exception_handler(RequestValidationError)
+async def _refuse_fields(_request: Request, error: RequestValidationError) -> JSONResponse:
+    """A header or a query parameter that cannot be read."""
+    first = error.errors()[0]
+    return _problem(problem(InvalidRequest(str(first["loc"][-1]), first["msg"])))
+
+
+@api.exception_handler(HTTPException)
+async def _refuse_call(_request: Request, error: HTTPException) -> JSONResponse:
+    """An unknown path or a wrong method."""
+    phrase = HTTPStatus(error.status_code).phrase
+    return _problem(Problem(status=error.status_code, title=phrase, detail=error.detail))
+
+
+@api.exception_handler(Exception)
+async def _own_up(_request: Request, error: Exception) -> JSONResponse:
+    """A bug of ours: the asker is told that it is one; Serve's log has the rest."""
+    detail = f"a bug of ours, {type(error).__name__}; the log of the replica says more"
+    return _problem(Problem(status=500, title="Broken", detail=detail))
+
+
+def _problem(found: Problem) -> JSONResponse:
+    return JSONResponse(found.model_dump(), found.status, media_type="application/problem+json")
+
+
+class HttpDoor:
+    """The routes; whoever inherits them has a desk."""
+
+    _desk: Desk
+
+    @api.post(
+        PATH,
+        response_model=Result,
+        responses={200: STREAMED, 202: {"model": Result}, **_refusals(400, 409, 413, 504)},
+        openapi_extra=BODY,
+    )
+    async def deliberate(
+        self,
+        request: Request,
+        prefer: Annotated[str, Header()] = "",
+        accept: Annotated[str, Header()] = "",
+        idempotency_key: Annotated[str, Header(max_length=512)] = "",
+        x_timeout_ms: Annotated[str, Header()] = "",
+    ) -> Response:
+        """Deliberate while the caller waits; `durable` false means that the journal is behind.
+
+        `Prefer: respond-async` answers at once and goes on without the caller. With
+        `Accept: text/event-stream` the events come instead of the result. When the last caller
+        goes, work that was not asked for with `respond-async` is suspended; sent again with the
+        same id or `Idempotency-Key` it goes on.
+        """
+        body = await _read_within(request, self._desk.config.bus.max_event_bytes)
+        task = self._desk.admit(read_request(body), idempotency_key)
+        within_s = self._desk.allowance(task, x_timeout_ms)
+        place = {"Location": f"{PATH}/{quote(task.id, safe='')}"}
+        if LATER in prefer:
+            accepted = await self._desk.accept(task, within_s)
+            return _answer(accepted, 202, {**place, "Preference-Applied": LATER})
+        if MEDIA_TYPE in accept:
+            records = self._desk.follow(task, within_s)
+            return self._streamed(_behind(await anext(records), records), place)
+        return _answer(await self._desk.conclude(task, within_s), 200, place)
+
+    @api.get(
+        f"{PATH}/{{task_id:path}}{EVENTS}",
+        response_class=StreamingResponse,
+        responses={200: STREAMED, **_refusals(400, 404)},
+    )
+    async def events(
+        self,
+        task_id: str,
+        last_event_id: Annotated[int, Header(ge=0)] = 0,
+        after: Annotated[int, Query(ge=0)] = 0,
+    ) -> Response:
+        """All events so far, or those behind `Last-Event-ID` or `after`, then live to the end."""
+        known = await self._desk.journalled(task_id)
+        return self._streamed(self._desk.behind(known, max(last_event_id, after)), {})
+
+    @api.get(f"{PATH}/{{task_id:path}}", response_model=Result, responses=_refusals(404))
+    async def read(self, task_id: str) -> Response:
+        """What became of a deliberation, at any time after it began."""
+        return _answer(await self._desk.read(task_id), 200, {})
+
+    @api.delete(f"{PATH}/{{task_id:path}}", response_model=Result, responses=_refusals(404, 409))
+    async def cancel(self, task_id: str) -> Response:
+        """End a deliberation without a decision; what was written stays readable."""
+        return _answer(await self._desk.cancel(task_id), 200, {})
+
+    @api.get("/v1/councils", responses=_refusals())
+    async def councils(self) -> list[CouncilInfo]:
+        """Every council and how it stands."""
+        return await self._desk.councils()
+
+    @api.get("/v1/status")
+    async def status(self) -> Status:
+        """The whole engine as it stands, with what is wrong and what the journal counts."""
+        return await self._desk.status()
+
+    @api.get("/healthz")
+    async def healthz(self) -> dict[str, str]:
+        """This replica answers."""
+        return {"status": "ok"}
+
+    @api.get("/readyz", responses=_refusals())
+    async def readyz(self, response: Response) -> dict[str, JsonValue]:
+        """200 when every actor and the bus are ready, else 503 and what is missing."""
+        state = await self._desk.standing()
+        response.status_code = 503 if state.troubles else 200
+        posts: list[JsonValue] = [post.model_dump(mode="json") for post in state.posts]
+        return {"ready": not state.troubles, "troubles": list(state.troubles), "posts": posts}
+
+    def _streamed(self, records: AsyncGenerator[Record, None], headers: dict[str, str]) -> Response:
+        stream = server_sent(records, self._desk.config.http.keep_alive_s)
+        headers = {**headers, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(stream, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def _behind(
+    first: Record, records: AsyncGenerator[Record, None]
+) -> AsyncGenerator[Record, None]:
+    """Whole again after its first record was awaited: what cannot be done is not streamed."""
+    async with aclosing(records):
+        yield first
+        async for record in records:
+            yield record
+
+
+async def _read_within(request: Request, most: int) -> bytes:
+    """The body, unless it is over the cap: then no more of it is read than that."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most:
+        raise too_large(int(declared), most)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise too_large(len(body), most)
+    return bytes(body)
+
+
+def _answer(found: Conclusion, status: int, headers: dict[str, str]) -> Response:
+    text = result(fold(found.records), found.durable).model_dump_json()
+    return Response(text, status, headers, media_type="application/json")
