@@ -1,0 +1,133 @@
+"""How far a deliberation is, told record by record; knows nothing of who listens."""
+
+from __future__ import annotations
+
+from actors import contract
+from actors.codec import write
+from actors.pb import orchestrator_pb2 as pb
+from engine.events import (
+    END,
+    Asked,
+    Briefed,
+    Convened,
+    Critiqued,
+    Decided,
+    Drafted,
+    Dropped,
+    Event,
+    Failed,
+    Hastened,
+    Record,
+    Rejected,
+    Resumed,
+    Revised,
+    Suspended,
+    Voted,
+)
+from engine.results import result
+from engine.transcript import Outcome, Transcript, phase_of
+from engine.types import Phase
+
+STAGES = ("generating", "reviewing", "scoring", "complete")
+STAGE = {Phase.DRAFT: 0, Phase.CRITIQUE: 1, Phase.REVISE: 1, Phase.VOTE: 2}
+
+
+class Progress:
+    """Follows one deliberation from its first record on; `state` is what they add up to."""
+
+    def __init__(self) -> None:
+        self.state = Transcript()
+        self._stage = self._percent = 0
+
+    def update(self, record: Record) -> pb.DeliberationUpdate:
+        """Take in one more record and tell of it. Stage and percentage never go back."""
+        event = record.event
+        self.state.add(event, record.at)
+        self._stage = max(self._stage, _stage(event))
+        self._percent = max(self._percent, self._share())
+        return pb.DeliberationUpdate(
+            status=STAGES[self._stage],
+            progress_percent=self._percent,
+            current_step=step(event),
+            current_agent=getattr(event, "agent", ""),
+            partial_result=self._text(event),
+            record=write(pb.Record(), record),
+        )
+
+    def _share(self) -> int:
+        """Turns answered of those to be expected in percent, 100 only at the end.
+
+        It is no forecast of time: a revision may be left out, a turn may be asked again.
+        """
+        if self.state.end is not None:
+            return 100
+        task, council, seats = self.state.task, self.state.council, len(self.state.seated)
+        assert task is not None
+        assert council is not None
+        rounds = council.rounds if task.rounds is None else task.rounds
+        expected = seats * (2 + 2 * rounds) if seats > 1 else 1
+        return min(99, 100 * len(self.state.outcomes) // expected)
+
+    def _text(self, event: Event) -> pb.DeliberationResult | None:
+        """The text that the event brought, with what its author had written before."""
+        if not isinstance(event, Drafted | Revised):
+            return None
+        views = result(self.state).results
+        return contract.proposal(next(v for v in views if v.proposal.author_id == event.agent))
+
+
+def _stage(event: Event) -> int:
+    """Where in STAGES an event belongs; 0 where it tells nothing of that."""
+    if isinstance(event, END):
+        return len(STAGES) - 1
+    if isinstance(event, Outcome):
+        return STAGE[phase_of(event)]
+    return STAGE[event.phase] if isinstance(event, Asked | Dropped) else 0
+
+
+def step(event: Event) -> str:
+    """What has just happened, in words."""
+    match event:
+        case Convened():
+            words = f"the {event.council.role} council has convened"
+        case Briefed():
+            words = "the task lies before all agents"
+        case Suspended() | Hastened():
+            words = f"{event.kind}: {event.reason}"
+        case Resumed():
+            words = "the work goes on after an interruption"
+        case Decided():
+            words = f"decided: the text of {event.decision.choice}"
+        case Failed():
+            words = f"ended without a decision: {event.error_type}: {event.message}"
+        case _:
+            words = f"{event.agent} {_deed(event)}"
+    return words
+
+
+def _deed(event: Outcome | Asked | Dropped) -> str:
+    match event:
+        case Asked():
+            words = f"is asked to {_duty(event)}"
+        case Drafted():
+            words = "has drafted"
+        case Critiqued():
+            words = f"has reviewed {event.target}, round {event.round}: {event.verdict}"
+        case Revised():
+            words = f"has revised its text, round {event.round}"
+        case Voted():
+            words = "has ranked all texts"
+        case Rejected():
+            words = f"gave an answer that cannot be used: {event.reason}"
+        case Dropped():
+            words = f"takes no further part: {event.reason}"
+    return words
+
+
+def _duty(event: Asked) -> str:
+    return {
+        Phase.DRAFT: "draft",
+        Phase.CRITIQUE: f"review {event.target}, round {event.round}",
+        Phase.REVISE: f"revise its text, round {event.round}",
+        Phase.VOTE: "rank all texts",
+    }[event.phase]
