@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from edges.grpc import GrpcDoor
 from pydantic import ValidationError
 from ray import serve
 from ray.exceptions import RayError
@@ -23,6 +22,7 @@ from actors.nats_server import free_port, require_free
 from actors.roster import Roster, roster
 from actors.supervisor import State, Supervisor
 from edges.desk import Desk
+from edges.grpc import GrpcDoor
 from edges.http import HttpDoor, api
 from engine.config import Config
 from engine.errors import SetupError, Unavailable

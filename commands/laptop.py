@@ -20,7 +20,7 @@ from rich.spinner import Spinner
 from actors.embedded import local_ray, nats_server
 from actors.nats_server import NatsServer, require_free
 from actors.small_model import cache_dir, materialise_small_model
-from engine.config import BusConfig, Config, HttpConfig, PoolConfig, fleet_councils
+from engine.config import BusConfig, Config, GrpcConfig, HttpConfig, PoolConfig, fleet_councils
 from engine.errors import SetupError
 from engine.types import Budgets, Sampling
 
@@ -66,9 +66,10 @@ def on_this_machine(store: Path, log: Path, console: Console, port: int = 0) -> 
 
         config = small_config(model, nats.url, port)
         console.print(f"  nats-server {nats.url}, Ray and vLLM on this machine's cores")
-        with serving(config) as address:
+        with serving(config) as found:
+            address = f"http://{found.http.host}:{found.http.port}"
             _await_ready(address, log, console)
-            yield Site(config, address, nats)
+            yield Site(found, address, nats)
 
 
 def serve(store: Path, port: int, console: Console) -> None:
@@ -109,6 +110,7 @@ def small_config(model: Path, bus_url: str, port: int) -> Config:
         councils=fleet_councils(sampling=SMALL_SAMPLING, budgets=SMALL_BUDGETS),
         bus=BusConfig(url=bus_url),
         http=HttpConfig(port=port),
+        grpc=GrpcConfig(port=0),
     )
 
 

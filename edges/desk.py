@@ -7,8 +7,9 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from importlib.metadata import version
-from typing import Literal
+from typing import Any, Literal
 
+from actors.answer import AgentHealth
 from actors.bridge import Health
 from actors.calls import ActorAway, call
 from actors.councils import Conclusion, Councils, Find, find_actor
@@ -66,6 +67,14 @@ class BusStatus(Data):
     bridge: Health | None
 
 
+class PoolStatus(Data):
+    """The agent actors of one pool; None for each that does not answer."""
+
+    name: str
+    model: str
+    agents: tuple[AgentHealth | None, ...]
+
+
 class Status(Data):
     """The whole engine as it stands: `unhealthy` can decide nothing, `degraded` not everything.
 
@@ -77,6 +86,7 @@ class Status(Data):
     uptime_seconds: int
     troubles: tuple[str, ...]
     stats: Stats | None
+    pools: tuple[PoolStatus, ...]
     bus: BusStatus
 
 
@@ -204,8 +214,11 @@ class Desk:
 
     async def status(self) -> Status:
         """The whole as it stands; what cannot be asked is a trouble and no error."""
-        state, stats, bridge = await asyncio.gather(
-            _or_trouble(self.standing()), _or_trouble(self._stats()), self._bridge()
+        state, stats, pools, bridge = await asyncio.gather(
+            _or_trouble(self.standing()),
+            _or_trouble(self._stats()),
+            asyncio.gather(*map(self._pool, self._names.agents)),
+            self._health(self._names.bridge),
         )
         silent = [str(each) for each in (state, stats) if isinstance(each, ConclaveError)]
         found = state if isinstance(state, State) else None
@@ -215,6 +228,7 @@ class Desk:
             uptime_seconds=int(time.time() - found.since) if found else 0,
             troubles=(*silent, *(found.troubles if found else ())),
             stats=stats if isinstance(stats, Stats) else None,
+            pools=tuple(pools),
             bus=BusStatus(url=self.config.bus.url, bridge=bridge),
         )
 
@@ -232,16 +246,20 @@ class Desk:
             role_counts=counted.ended,
         )
 
-    async def _bridge(self) -> Health | None:
-        handle = self._find(self._names.bridge)
+    async def _pool(self, name: str) -> PoolStatus:
+        agents = await asyncio.gather(*map(self._health, self._names.agents[name]))
+        return PoolStatus(name=name, model=self.config.pools[name].model, agents=tuple(agents))
+
+    async def _health(self, actor: str) -> Any:
+        """What an actor says of itself; None where it is away, silent or unable to."""
+        handle = self._find(actor)
         if handle is None:
             return None
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                found: Health = await call(handle.health.remote())
+                return await call(handle.health.remote())
         except (TimeoutError, ActorAway, ConclaveError):
             return None
-        return found
 
     async def _council(self, role: str) -> CouncilInfo:
         council = self.config.council(role)

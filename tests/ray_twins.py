@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,4 +115,8 @@ class SupervisorTwin:
         if reason == "hung":
             await asyncio.Event().wait()
         state = "failed" if reason else "ready"
-        return State(bus="", posts=(Post(name="a", kind="agent", state=state, reason=reason),))
+        return State(
+            since=time.time() - 5,
+            bus="",
+            posts=(Post(name="a", kind="agent", state=state, reason=reason),),
+        )

@@ -1,12 +1,9 @@
-"""The HTTP edge in a real Serve, with scripted councils: every answer is a result or one line."""
+"""The HTTP door in a real Serve, with scripted councils: every answer is a result or one line."""
 
-import asyncio
 import os
-import pickle
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,87 +11,23 @@ from urllib.parse import quote
 import httpx
 import pytest
 from deadline import until
-from ray import serve
-from ray_twins import Stage, SupervisorTwin, ray_for_tests, staged_pools
+from house import ALL, House, open_house
+from ray.serve import Application
 
-from actors import crew
-from actors.bus import connect, provision
-from actors.council import CouncilActor
 from actors.councils import find_actor
-from actors.embedded import nats_server
-from actors.nats_server import NatsServer, free_port
-from actors.roster import Roster, roster
-from engine import errors
-from engine.config import BusConfig, Config, HttpConfig, PoolConfig, fleet_councils
-from engine.errors import Broken, ConclaveError, SetupError
-from serve_app import INGRESS, REPLICA, STATUS, build, status_of
+from engine.config import Config, PoolConfig, fleet_councils
+from engine.errors import SetupError
+from engine.events import Record
+from serve_app import build
 
 pytestmark = [pytest.mark.ray, pytest.mark.nats, pytest.mark.timeout(180)]
-
-ALL = ("draft", "critique", "revise", "vote")
-
-
-class House:
-    """The edge and what stands behind it."""
-
-    def __init__(self, config: Config, nats: NatsServer, stage: Stage, url: str) -> None:
-        self.config, self.nats, self.stage = config, nats, stage
-        self.names: Roster = roster(config)
-        self.http = httpx.Client(base_url=url, timeout=40.0)
-
-    def convene(self, role: str) -> None:
-        """Create a council as the supervisor does."""
-        pools = partial(staged_pools, self.stage)
-        name = self.names.councils[role]
-        crew._create(CouncilActor, name, {"num_cpus": 0}, self.config, role, pools)
-
-    def post(self, **fields: object) -> httpx.Response:
-        """Ask for a deliberation."""
-        return self.http.post("/v1/deliberations", json={"role": "dev", "text": "Clock", **fields})
-
-    def get(self, id: str) -> httpx.Response:
-        """Ask what became of one."""
-        return self.http.get(f"/v1/deliberations/{id}")
-
-    def council(self, role: str) -> dict[str, Any]:
-        """One council as the edge tells of it."""
-        councils = self.http.get("/v1/councils").json()
-        found: dict[str, Any] = next(c for c in councils if c["role"] == role)
-        return found
-
-
-async def make_streams(bus: BusConfig) -> None:
-    """What the supervisor does on the bus."""
-    client = await connect(bus.url, "test", lambda: None)
-    await provision(client.streams(), bus)
-    await client.leave()
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """One edge for all tests here, with DEV and QA behind it; all turns of DEV and QA go."""
-    folder = tmp_path_factory.mktemp("house")
-    stage = Stage(folder=folder)
-    stage.open(*ALL)
-    with nats_server(folder / "nats") as nats, ray_for_tests():
-        port = free_port()
-        config = Config(
-            pools={"small": PoolConfig(model="/models/small")},
-            councils=fleet_councils()[:2],
-            bus=BusConfig(url=nats.url),
-            http=HttpConfig(port=port),
-        )
-        asyncio.run(make_streams(config.bus))
-        serve.start(http_options={"host": "127.0.0.1", "port": port})
-        twin = serve.deployment(name="Supervisor", **REPLICA)(SupervisorTwin)
-        edge = serve.deployment(name="Edge", **{**REPLICA, "max_ongoing_requests": 100})(INGRESS)
-        house = House(config, nats, stage, f"http://127.0.0.1:{port}")
-        for role in house.names.councils:
-            house.convene(role)
-        serve.run(edge.bind(config, house.names, twin.bind(stage)), route_prefix="/")
-        with house.http:
-            yield house
-        serve.shutdown()
+    """Both doors for all tests here."""
+    with open_house(tmp_path_factory.mktemp("house")) as house:
+        yield house
 
 
 def refused(response: httpx.Response, status: int) -> str:
@@ -149,12 +82,11 @@ def test_an_unknown_id_is_not_found(house: House) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"role": "chef"}, "role: no council 'chef'; known roles: DEV, QA"),
+        ({"role": "chef"}, "role: no council 'CHEF'; known roles: DEV, QA"),
         ({"role": 7}, "role: "),
         ({"text": ""}, "text: "),
         ({"text": " \n"}, "text: is empty"),
         ({"text": None}, "text: "),
-        ({"text": "x" * 300_000}, "over this server's cap of 262144"),
         ({"rounds": 5}, "rounds: 5 is over this server's cap of 4"),
         ({"rounds": -1}, "rounds: "),
         ({"rounds": "many"}, "rounds: "),
@@ -163,7 +95,9 @@ def test_an_unknown_id_is_not_found(house: House) -> None:
         ({"requirements": "one"}, "requirements: "),
         ({"context": [1]}, "context: "),
         ({"task_id": "x" * 201}, "task_id: "),
-        ({"timeout_seconds": 5}, "timeout_seconds: "),
+        ({"timeout_seconds": 0}, "timeout_seconds: "),
+        ({"timeout": 5}, "timeout: "),
+        ({"task_id": "a/events"}, "task_id: ends in '/events'"),
     ],
 )
 def test_a_wrong_field_is_named(house: House, fields: dict[str, object], words: str) -> None:
@@ -176,10 +110,10 @@ def test_a_wrong_field_is_named(house: House, fields: dict[str, object], words: 
     [
         (b"", "body: "),
         (b"[]", "body: "),
-        (b"{", "body: is no JSON: Expecting"),
-        (b'{"role": "dev", "text": "\\ud800"}', "text: "),
-        (b'{"role": "dev", "text": "x", "context": {"a": "\\ud800"}}', "context"),
-        (b'{"role": "dev", "text": "x", "context": {"\\ud800": 1}}', "context"),
+        (b"{", "body: is no JSON: EOF"),
+        (b'{"role": "dev", "text": "\\ud800"}', "body: is no JSON"),
+        (b'{"role": "dev", "text": "x", "context": {"a": "\\ud800"}}', "body: is no JSON"),
+        (b'{"role": "dev", "text": "x", "context": {"\\ud800": 1}}', "body: is no JSON"),
         (b'{"role": "dev", "text": "x", "context": {"a": NaN}}', "context"),
         (b'{"role": "dev", "text": "x", "context": ' + b'{"a":' * 5000 + b"1" + b"}" * 5001, ""),
         (b"\xff\xfe", "body: "),
@@ -190,6 +124,170 @@ def test_a_wrong_body_is_refused(house: House, body: bytes, words: str) -> None:
     headers = {"content-type": "application/json"}
     response = house.http.post("/v1/deliberations", content=body, headers=headers)
     assert words in refused(response, 400)
+
+
+def test_a_body_over_the_limit_is_not_read(house: House) -> None:
+    """By what it declares, and by what it sends where it declares nothing."""
+    for body in (b"x" * 300_000, iter([b"x" * 100_000] * 3)):
+        response = house.http.post("/v1/deliberations", content=body)
+        assert "over this server's cap of 262144" in refused(response, 413)
+
+
+@pytest.mark.parametrize(
+    ("headers", "where"),
+    [
+        ({"x-timeout-ms": "-5"}, "x-timeout-ms"),
+        ({"x-timeout-ms": "soon"}, "x-timeout-ms"),
+        ({"Idempotency-Key": "k"}, "task_id"),
+        ({"Idempotency-Key": "k" * 513}, "idempotency-key"),
+    ],
+)
+def test_a_wrong_header_is_named(house: House, headers: dict[str, str], where: str) -> None:
+    """As a wrong field is; a key beside an id is one too many."""
+    assert refused(house.post(headers, task_id="x"), 400).startswith(f"{where}: ")
+    assert refused(house.get("x"), 404)
+
+
+def test_an_idempotency_key_is_a_deliberation(house: House) -> None:
+    """The same key gives the same one, with another request it is a conflict."""
+    first = house.post({"Idempotency-Key": "one"}, rounds=0)
+    assert house.post({"Idempotency-Key": "one"}, rounds=0).json() == first.json()
+    assert house.post({"Idempotency-Key": "two"}, rounds=0).json() != first.json()
+    assert refused(house.post({"Idempotency-Key": "one"}, rounds=1), 409)
+
+
+def test_the_policy_and_the_cap_on_rounds_are_honoured(house: House) -> None:
+    """One agent's draft, or drafts and a vote; max_iterations cuts the council's own rounds."""
+    single = house.post(policy="single").json()
+    assert len(single["results"]) == 1
+    for fields in ({"policy": "vote"}, {"max_iterations": 0}, {"rounds": 3, "max_iterations": 0}):
+        found = house.post(**fields).json()
+        assert [r["proposal"]["revisions"] for r in found["results"]] == [[], [], []]
+
+
+def test_work_that_is_not_waited_for_is_accepted(house: House) -> None:
+    """202 with the place to look; it runs to its end with nobody there."""
+    house.close("critique")
+    accepted = house.post({"Prefer": "respond-async"}, task_id="later/1")
+    assert accepted.status_code == 202
+    assert accepted.headers["preference-applied"] == "respond-async"
+    assert accepted.json()["status"] == "in_progress"
+    place = accepted.headers["location"]
+    assert house.http.get(place).json()["status"] == "in_progress"
+    house.stage.open(*ALL)
+    until(lambda: house.http.get(place).json()["status"] == "completed", "it is decided")
+
+
+def events(text: str) -> list[tuple[str, str, Record]]:
+    """Id, kind and record of each event of a stream that has ended."""
+    found = []
+    for block in text.split("\n\n"):
+        if block and not block.startswith(":"):
+            fields = dict(line.split(": ", 1) for line in block.splitlines())
+            record = Record.model_validate_json(fields["data"])
+            found.append((fields["id"], fields["event"], record))
+    return found
+
+
+def test_events_are_replayed_and_then_live(house: House) -> None:
+    """All of them in order, with a sign of life while nothing happens, up to the end."""
+    house.close("critique")
+    place = house.post({"Prefer": "respond-async"}, task_id="live").headers["location"]
+    with house.http.stream("GET", f"{place}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.iter_lines()
+        first = next(lines)
+        until(lambda: next(lines).startswith(": keep-alive"), "it says that it lives")
+        house.stage.open(*ALL)
+        rest = list(lines)
+    assert first == "id: 1"
+    assert rest.count("event: decided") == 1
+    told = events(house.http.get(f"{place}/events").text)
+    assert [id for id, _, _ in told] == [str(seq) for seq in range(1, len(told) + 1)]
+    assert [kind for _, kind, _ in told] == [record.event.kind for *_, record in told]
+    assert told[-1][1] == "decided"
+    for answer in (
+        house.http.get(f"{place}/events", headers={"Last-Event-ID": "5"}),
+        house.http.get(f"{place}/events?after=5"),
+    ):
+        assert events(answer.text) == told[5:]
+    assert refused(house.http.get("/v1/deliberations/never/events"), 404)
+    assert refused(house.http.get(f"{place}/events?after=-1"), 400)
+
+
+def test_a_request_can_be_answered_with_its_events(house: House) -> None:
+    """The same events as the journal has, and what is refused is refused as ever."""
+    streamed = {"Accept": "text/event-stream"}
+    answer = house.post(streamed, task_id="streamed")
+    place = answer.headers["location"]
+    assert events(answer.text) == events(house.http.get(f"{place}/events").text)
+    assert events(answer.text)[-1][1] == "decided"
+    assert refused(house.post(streamed, task_id="streamed", text="Bomb"), 409)
+    assert refused(house.post(streamed, role="chef"), 400)
+
+
+def test_a_cancelled_deliberation_stays_so(house: House) -> None:
+    """Whoever waits gets the end without a decision; it cannot be cancelled twice."""
+    house.close("draft")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(house.post, task_id="wrong")
+        until(lambda: house.get("wrong").status_code == 200, "it runs")
+        ended = house.http.delete("/v1/deliberations/wrong")
+        house.stage.open(*ALL)
+        assert waiting.result(20).json() == ended.json()
+    assert (ended.json()["status"], ended.json()["error_type"]) == ("failed", "Cancelled")
+    assert "wrong" in refused(house.http.delete("/v1/deliberations/wrong"), 409)
+    assert refused(house.http.delete("/v1/deliberations/never"), 404)
+
+
+def test_the_decision_comes_before_the_time_is_up(house: House) -> None:
+    """With reviews that never end, the drafts are voted on; the header may only shorten it."""
+    house.close("critique")
+    for headers, fields in (
+        ({}, {"timeout_seconds": 4}),
+        ({"x-timeout-ms": "4000"}, {"timeout_seconds": 600}),
+    ):
+        decided = house.post(headers, **fields).json()
+        assert decided["decision"]["stop_reason"] == "deadline"
+        assert len(decided["results"]) == 3
+    house.stage.open(*ALL)
+
+
+def test_the_status_is_what_the_journal_and_the_actors_say(house: House) -> None:
+    """Ended deliberations are counted by role, also those that ended long ago."""
+    before = house.http.get("/v1/status").json()["stats"]
+    house.post(role="qa")
+    status = house.http.get("/v1/status").json()
+    assert status["stats"]["total_deliberations"] == before["total_deliberations"] + 1
+    assert status["stats"]["role_counts"]["QA"] == before["role_counts"].get("QA", 0) + 1
+    assert status["stats"]["avg_deliberation_time_ms"] > 0
+    assert status["stats"]["active_councils"] == 2
+    assert status["uptime_seconds"] >= 5
+    assert status["bus"] == {"url": house.config.bus.url, "bridge": None}
+    assert status["pools"] == [{"name": "small", "model": "/models/small", "agents": [None]}]
+    trouble = house.stage.folder / "trouble"
+    trouble.write_text("No memory. Add some")
+    worse = house.http.get("/v1/status").json()
+    assert (worse["status"], worse["troubles"]) == (
+        "unhealthy",
+        ["a: failed No memory. Add some"],
+    )
+    trouble.unlink()
+
+
+def test_the_documentation_needs_no_other_host(house: House) -> None:
+    """The page, its script and the document it shows come from here; every route is in it."""
+    page = house.http.get("/docs")
+    scripts = [part.split('"')[0] for part in page.text.split('src="')[1:]]
+    assert scripts
+    for script in scripts:
+        assert script.startswith("/")
+        assert house.http.get(script).status_code == 200
+    document = house.http.get("/openapi.json").json()
+    post = document["paths"]["/v1/deliberations"]["post"]
+    body = post["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert {"role", "text", "rounds", "policy", "timeout_seconds"} <= body.keys()
+    assert {"200", "202", "400", "409", "413", "503", "504"} <= post["responses"].keys()
 
 
 def test_an_unknown_path_is_a_problem_too(house: House) -> None:
@@ -266,29 +364,6 @@ def test_a_bus_outage_delays_no_decision(house: House) -> None:
     assert house.get("outage").json() == {**decided, "durable": True}
 
 
-def subclasses(of: type) -> list[type]:
-    """All classes of a tree, the root left out."""
-    return [each for child in of.__subclasses__() for each in (child, *subclasses(child))]
-
-
-@pytest.mark.parametrize("kind", subclasses(ConclaveError), ids=lambda kind: kind.__name__)
-def test_every_error_of_the_tree_says_whose_turn_it_is(kind: type[ConclaveError]) -> None:
-    """The asker's or a later try's; only what is broken by ourselves is an internal error."""
-    arguments = {"SetupError": ("a", "b"), "InvalidRequest": ("a", "b")}
-    error = kind(
-        *arguments.get(kind.__name__, ("a", "b", "c") if "Event" in kind.__name__ else ("a",))
-    )
-    assert 400 <= status_of(error) < 600
-    assert (status_of(error) == 500) == (kind is Broken)
-    assert status_of(pickle.loads(pickle.dumps(error))) == status_of(error)
-
-
-def test_the_table_names_only_errors_of_the_tree() -> None:
-    """And what is in no table is our own bug."""
-    assert set(STATUS) <= {cls for cls in vars(errors).values() if isinstance(cls, type)}
-    assert status_of(ConclaveError("new")) == 500
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -321,4 +396,4 @@ def test_a_good_configuration_is_an_application(tmp_path: Path) -> None:
     config = Config(
         pools={"small": PoolConfig(model=str(tmp_path))}, councils=fleet_councils()
     ).model_dump(mode="json")
-    assert isinstance(build(config), serve.Application)
+    assert isinstance(build(config), Application)

@@ -1,0 +1,283 @@
+"""Claims about all doors alike: what is refused, and what becomes of work whose caller is gone."""
+
+import asyncio
+import pickle
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import grpc
+import httpx
+import pytest
+from deadline import until, until_async
+from google.protobuf.json_format import ParseDict
+from house import ALL, House, open_house
+
+from actors.pb import orchestrator_pb2 as pb
+from actors.pb import orchestrator_pb2_grpc as stubs
+from edges.refusals import BUG, REFUSALS, refusal
+from engine import errors
+from engine.errors import (
+    Broken,
+    ConclaveError,
+    Conflict,
+    Ended,
+    InvalidRequest,
+    NotFound,
+    TooLarge,
+)
+from engine.events import Record
+from engine.transcript import fold
+
+pytestmark = [pytest.mark.ray, pytest.mark.nats, pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Both doors for all tests here."""
+    with open_house(tmp_path_factory.mktemp("doors")) as house:
+        house.post(task_id="taken", rounds=0)
+        yield house
+
+
+class Refused(NamedTuple):
+    """How a door refused: its own status, and the line."""
+
+    status: object
+    line: str
+
+
+NAMES = {"text": "task_description"}
+CONSTRAINTS = {"timeout_seconds": "timeout_seconds", "max_iterations": "max_iterations"}
+
+
+def asked_over_grpc(fields: dict[str, Any]) -> pb.DeliberateRequest:
+    """The contract's request with these of our fields."""
+    request = {NAMES.get(k, k): v for k, v in fields.items() if k not in CONSTRAINTS}
+    constraints = {CONSTRAINTS[k]: v for k, v in fields.items() if k in CONSTRAINTS}
+    return ParseDict({**request, "constraints": constraints}, pb.DeliberateRequest())
+
+
+def over_http(house: House, fields: dict[str, Any], **headers: str) -> Refused:
+    """Ask over HTTP, to be refused."""
+    answer = house.http.post("/v1/deliberations", json=fields, headers=headers)
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    return Refused(answer.status_code, answer.json()["detail"])
+
+
+def over_sse(house: House, fields: dict[str, Any]) -> Refused:
+    """Ask for events over HTTP, to be refused before any comes."""
+    return over_http(house, fields, Accept="text/event-stream")
+
+
+def without_waiting(house: House, fields: dict[str, Any]) -> Refused:
+    """Ask over HTTP without waiting, to be refused at once."""
+    return over_http(house, fields, Prefer="respond-async")
+
+
+def over_grpc(house: House, fields: dict[str, Any]) -> Refused:
+    """Ask over gRPC, to be refused."""
+    with pytest.raises(grpc.RpcError) as raised:
+        house.rpc.Deliberate(asked_over_grpc(fields))
+    return Refused(raised.value.code(), raised.value.details())
+
+
+def over_grpc_stream(house: House, fields: dict[str, Any]) -> Refused:
+    """Ask for updates over gRPC, to be refused before any comes."""
+    with pytest.raises(grpc.RpcError) as raised:
+        list(house.rpc.StreamDeliberation(asked_over_grpc(fields)))
+    return Refused(raised.value.code(), raised.value.details())
+
+
+GRPC = (over_grpc, over_grpc_stream)
+DOORS = (over_http, over_sse, without_waiting, *GRPC)
+GOOD = {"role": "dev", "text": "Clock"}
+BAD: list[tuple[dict[str, Any], type[ConclaveError], str]] = [
+    ({"role": "chef"}, InvalidRequest, "no council 'CHEF'; known roles: DEV, QA"),
+    ({"text": ""}, InvalidRequest, "should have at least 1 character"),
+    ({"text": " \n"}, InvalidRequest, "is empty; say what"),
+    ({"text": "word " * 5000}, InvalidRequest, "has 5000 tokens and"),
+    ({"text": "x" * 300_000}, TooLarge, "over this server's cap of 262144"),
+    ({"rounds": 5}, InvalidRequest, "rounds: 5 is over this server's cap of 4"),
+    ({"rounds": -1}, InvalidRequest, "rounds: "),
+    ({"num_agents": 4}, InvalidRequest, "num_agents: 4 is over this server's cap of 3"),
+    ({"num_agents": -1}, InvalidRequest, "num_agents: "),
+    ({"policy": "chaos"}, InvalidRequest, "known policies: council, vote, single"),
+    ({"timeout_seconds": -3}, InvalidRequest, "timeout_seconds: "),
+    ({"max_iterations": -3}, InvalidRequest, "max_iterations: "),
+    ({"task_id": "x" * 201}, InvalidRequest, "task_id: "),
+    ({"task_id": "taken"}, Conflict, "'taken' belongs to another request"),
+]
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+@pytest.mark.parametrize(("fields", "error", "words"), BAD, ids=lambda v: str(v)[:30])
+def test_what_cannot_be_done_is_refused_alike_at_every_door(
+    house: House,
+    door: Callable[[House, dict[str, Any]], Refused],
+    fields: dict[str, Any],
+    error: type[ConclaveError],
+    words: str,
+) -> None:
+    """The status of the error's class in the door's own terms, one line that names the field."""
+    refused = door(house, GOOD | fields)
+    expected = REFUSALS[error]
+    assert refused.status == (expected.grpc if door in GRPC else expected.http)
+    assert words in refused.line
+    assert "\n" not in refused.line
+
+
+@pytest.mark.parametrize(
+    ("id", "error"), [("never", NotFound), ("taken", Ended)], ids=["unknown", "ended"]
+)
+def test_what_is_not_there_is_refused_alike_at_every_door(
+    house: House, id: str, error: type[ConclaveError]
+) -> None:
+    """Reading, watching and cancelling an unknown id; cancelling one that has ended."""
+    expected, path = REFUSALS[error], f"/v1/deliberations/{id}"
+    calls: list[Callable[[], httpx.Response]] = [lambda: house.http.delete(path)]
+    rpcs: list[Callable[[], object]] = [
+        lambda: house.rpc.CancelDeliberation(pb.CancelDeliberationRequest(task_id=id))
+    ]
+    if error is NotFound:
+        calls += [lambda: house.http.get(path), lambda: house.http.get(f"{path}/events")]
+        rpcs += [
+            lambda: house.rpc.GetDeliberationResult(pb.GetDeliberationResultRequest(task_id=id)),
+            lambda: list(house.rpc.WatchDeliberation(pb.WatchDeliberationRequest(task_id=id))),
+        ]
+    for call in calls:
+        assert call().status_code == expected.http
+    for rpc in rpcs:
+        with pytest.raises(grpc.RpcError) as raised:
+            rpc()
+        assert raised.value.code() == expected.grpc
+        assert id in raised.value.details()
+
+
+Client = Callable[[House, str], Awaitable[None]]
+
+
+async def waiting_over_http(house: House, id: str) -> None:
+    """Wait for a result over HTTP."""
+    async with httpx.AsyncClient(base_url=house.url, timeout=60) as http:
+        await http.post("/v1/deliberations", json=GOOD | {"task_id": id})
+
+
+async def reading_its_events(house: House, id: str) -> None:
+    """Ask over HTTP to be told the events."""
+    async with (
+        httpx.AsyncClient(base_url=house.url, timeout=60) as http,
+        http.stream(
+            "POST",
+            "/v1/deliberations",
+            json=GOOD | {"task_id": id},
+            headers={"Accept": "text/event-stream"},
+        ) as stream,
+    ):
+        async for _ in stream.aiter_lines():
+            pass
+
+
+async def waiting_over_grpc(house: House, id: str) -> None:
+    """Wait for a result over gRPC."""
+    async with stub(house) as rpc:
+        await rpc.Deliberate(asked_over_grpc(GOOD | {"task_id": id}))
+
+
+async def streaming_over_grpc(house: House, id: str) -> None:
+    """Ask over gRPC to be told the updates."""
+    async with stub(house) as rpc:
+        async for _ in rpc.StreamDeliberation(asked_over_grpc(GOOD | {"task_id": id})):
+            pass
+
+
+@asynccontextmanager
+async def stub(house: House) -> AsyncIterator[Any]:
+    """A client over gRPC."""
+    async with grpc.aio.insecure_channel(house.target) as channel:
+        yield stubs.OrchestratorServiceStub(channel)
+
+
+CLIENTS = (
+    waiting_over_http,
+    reading_its_events,
+    waiting_over_grpc,
+    streaming_over_grpc,
+)
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)
+async def test_work_whose_last_caller_has_left_is_suspended(house: House, client: Client) -> None:
+    """Nothing runs any more soon after; sent again it goes on and asks no finished turn again."""
+    id = client.__name__
+    house.close("critique")
+    asked = house.stage.asked("critique")
+    caller = asyncio.create_task(client(house, id))
+    await until_async(lambda: house.stage.asked("critique") == asked + 3, "reviews are under way")
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    until(lambda: not house.council("DEV")["running"], "nothing runs", 6)
+    assert house.get(id).json()["status"] == "suspended"
+    state = house.rpc.GetDeliberationResult(pb.GetDeliberationResultRequest(task_id=id))
+    assert (state.status, state.suspended) == (pb.DELIBERATION_STATUS_PENDING, True)
+    drafts = house.stage.asked("draft")
+    house.stage.open(*ALL)
+    assert house.post(task_id=id).json()["status"] == "completed"
+    assert house.stage.asked("draft") == drafts
+    events = house.http.get(f"/v1/deliberations/{id}/events").text.split("\n")
+    records = [Record.model_validate_json(e[6:]) for e in events if e.startswith("data: ")]
+    kinds = [record.event.kind for record in records]
+    assert [kinds.count(kind) for kind in ("suspended", "resumed", "drafted")] == [1, 1, 3]
+    assert fold(records).end is not None
+
+
+async def test_whoever_watches_is_a_caller_too(house: House) -> None:
+    """The first caller leaves and the watcher stays: it goes on; the watcher leaves: it stops."""
+    house.close("critique")
+    first = asyncio.create_task(waiting_over_http(house, "watched"))
+    until_known = lambda: house.get("watched").status_code == 200  # noqa: E731
+    await until_async(until_known, "it has begun")
+    async with (
+        httpx.AsyncClient(base_url=house.url, timeout=60) as http,
+        http.stream("GET", "/v1/deliberations/watched/events") as stream,
+    ):
+        lines = stream.aiter_lines()
+        await until_line(lines, ": keep-alive")
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await until_line(lines, ": keep-alive")
+        await until_line(lines, ": keep-alive")
+        assert house.council("DEV")["running"] == ["watched"]
+    until(lambda: not house.council("DEV")["running"], "nothing runs", 6)
+    assert house.get("watched").json()["status"] == "suspended"
+    house.stage.open(*ALL)
+
+
+async def until_line(lines: AsyncIterator[str], wanted: str) -> None:
+    """Read on until that line has come."""
+    async for line in lines:
+        if line == wanted:
+            return
+    pytest.fail(f"the stream ended without {wanted!r}")
+
+
+def subclasses(of: type) -> list[type]:
+    """All classes of a tree, the root left out."""
+    return [each for child in of.__subclasses__() for each in (child, *subclasses(child))]
+
+
+@pytest.mark.parametrize("kind", subclasses(ConclaveError), ids=lambda kind: kind.__name__)
+def test_every_error_of_the_tree_says_whose_turn_it_is(kind: type[ConclaveError]) -> None:
+    """The asker's or a later try's; only what is broken by ourselves is an internal error."""
+    arity = {"SetupError": 2, "InvalidRequest": 2, "TooLarge": 2, "InvalidEvent": 3}
+    error = kind(*"abc"[: arity.get(kind.__name__, 1)])
+    assert 400 <= refusal(error).http < 600
+    assert (refusal(error) == BUG) == (kind is Broken)
+    assert refusal(pickle.loads(pickle.dumps(error))) == refusal(error)
+
+
+def test_the_table_names_only_errors_of_the_tree() -> None:
+    """And what is in no table is our own bug."""
+    assert set(REFUSALS) <= {cls for cls in vars(errors).values() if isinstance(cls, type)}
+    assert refusal(ConclaveError("new")) == BUG
+    assert refusal(ZeroDivisionError()) == BUG
