@@ -7,7 +7,6 @@ from typing import Any
 
 from actors.codec import from_struct, write
 from actors.pb import orchestrator_pb2 as pb
-from engine.errors import InvalidRequest
 from engine.results import STOP_REASONS, RankedProposal, Result, result
 from engine.transcript import Transcript
 
@@ -54,15 +53,9 @@ def proposal(ranked: RankedProposal) -> pb.DeliberationResult:
 
 
 def asked(request: pb.DeliberateRequest) -> dict[str, Any]:
-    """The fields of the request that every door takes; what proto3 leaves at zero is not set.
-
-    `max_rounds` is there where a cap was sent and no number of rounds that it could be put to.
-    """
+    """The fields of the request that every door takes; what proto3 leaves at zero is not set."""
     constraints = request.constraints
-    rounds, most = request.rounds or None, constraints.max_iterations
-    if most < 0:
-        raise InvalidRequest("constraints.max_iterations", f"{most} is negative; 0 is no cap")
-    fields = {
+    return {
         "task_id": request.task_id,
         "role": request.role,
         "text": request.task_description,
@@ -71,11 +64,11 @@ def asked(request: pb.DeliberateRequest) -> dict[str, Any]:
         "rubric": constraints.rubric,
         "requirements": tuple(constraints.requirements),
         "context": {**constraints.metadata, **from_struct(request.context)},
-        "rounds": min(rounds, most) if rounds and most else rounds,
+        "rounds": request.rounds or None,
+        "max_iterations": constraints.max_iterations or None,
         "num_agents": request.num_agents or None,
         "timeout_seconds": constraints.timeout_seconds or None,
     }
-    return fields if rounds or not most else {**fields, "max_rounds": most}
 
 
 def _outcome(state: Transcript, view: Result) -> dict[str, Any]:

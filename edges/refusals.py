@@ -71,8 +71,8 @@ def refusal(error: BaseException) -> Refusal:
     return next((REFUSALS[cls] for cls in type(error).__mro__ if cls in REFUSALS), BUG)
 
 
-def in_one_line(error: ConclaveError) -> str:
-    """The error's text for a client: one line of bounded length."""
+def in_one_line(error: object) -> str:
+    """An error's text for a client: one line of bounded length."""
     line = " ".join(str(error).split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 4]} ..."
 

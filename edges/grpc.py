@@ -1,0 +1,197 @@
+"""The gRPC door: each rpc as a method that Serve calls by name; knows nothing of councils or Ray.
+
+Rpcs of the contract that are not written here answer UNIMPLEMENTED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from grpc import StatusCode
+from pydantic import ValidationError
+
+from actors import contract
+from actors.codec import write
+from actors.pb import orchestrator_pb2 as pb
+from actors.progress import Progress
+from edges.asked import DeliberationRequest, invalid
+from edges.desk import CouncilInfo, Desk, Stats
+from edges.rpcs import RPCS, GrpcContext, Refused, not_yet, streaming, unary
+from engine.errors import InvalidRequest
+from engine.events import Failed
+from engine.transcript import Transcript, fold
+from engine.types import Task
+
+UNDECIDED = {
+    "Cancelled": StatusCode.CANCELLED,
+    "DeadlineExceeded": StatusCode.DEADLINE_EXCEEDED,
+}
+"""The status of a deliberation that ended without a decision; FAILED_PRECONDITION for others."""
+AGENT_STATUS = {"idle": "ready", "busy": "busy"}
+"""An agent's status by its council's; offline for every other one."""
+CONTRACT_NAMES = {
+    "text": "task_description",
+    "rubric": "constraints.rubric",
+    "requirements": "constraints.requirements",
+    "max_iterations": "constraints.max_iterations",
+    "timeout_seconds": "constraints.timeout_seconds",
+}
+"""What a field of our request is called in the contract, where that is something else."""
+
+
+class GrpcDoor:
+    """The service's rpcs, for the ingress class to inherit; it sets `_desk`."""
+
+    _desk: Desk
+
+    @unary
+    async def Deliberate(
+        self, request: pb.DeliberateRequest, grpc_context: GrpcContext
+    ) -> pb.DeliberateResponse:
+        """Deliberate and answer with the decision; without one, with a status."""
+        task, within_s = self._admit(request, grpc_context)
+        conclusion = await self._desk.conclude(task, within_s)
+        state = fold(conclusion.records)
+        _require_decision(state)
+        return contract.response(state, conclusion.durable)
+
+    @streaming
+    async def StreamDeliberation(
+        self, request: pb.DeliberateRequest, grpc_context: GrpcContext
+    ) -> AsyncGenerator[pb.DeliberationUpdate, None]:
+        """One update for each record, the result on the last one; then the status."""
+        task, within_s = self._admit(request, grpc_context)
+        progress = Progress()
+        async with aclosing(self._desk.follow(task, within_s)) as records:
+            async for record in records:
+                update = progress.update(record)
+                if progress.state.end is not None:
+                    update.result.CopyFrom(contract.response(progress.state, durable=True))
+                yield update
+        _require_decision(progress.state)
+
+    @streaming
+    async def WatchDeliberation(
+        self, request: pb.WatchDeliberationRequest, grpc_context: GrpcContext
+    ) -> AsyncGenerator[pb.Record, None]:
+        """All records after that one, then those to come, until the end."""
+        if request.after_seq < 0:
+            raise InvalidRequest("after_seq", f"{request.after_seq} is negative; 0 is for all")
+        records = self._desk.watch(_named(request.task_id), request.after_seq)
+        async with aclosing(records):
+            async for record in records:
+                yield write(pb.Record(), record)
+
+    @unary
+    async def GetDeliberationResult(
+        self, request: pb.GetDeliberationResultRequest, grpc_context: GrpcContext
+    ) -> pb.GetDeliberationResultResponse:
+        """What became of a deliberation so far."""
+        conclusion = await self._desk.read(_named(request.task_id))
+        return contract.result_response(fold(conclusion.records), conclusion.durable)
+
+    @unary
+    async def CancelDeliberation(
+        self, request: pb.CancelDeliberationRequest, grpc_context: GrpcContext
+    ) -> pb.GetDeliberationResultResponse:
+        """End a deliberation, and say what had been written."""
+        conclusion = await self._desk.cancel(_named(request.task_id))
+        return contract.result_response(fold(conclusion.records), conclusion.durable)
+
+    @unary
+    async def ListCouncils(
+        self, request: pb.ListCouncilsRequest, grpc_context: GrpcContext
+    ) -> pb.ListCouncilsResponse:
+        """The councils, or the one of a role."""
+        wanted = request.role_filter.upper()
+        return pb.ListCouncilsResponse(
+            councils=[
+                _council(info, with_agents=request.include_agents)
+                for info in await self._desk.councils()
+                if wanted in ("", info.role)
+            ]
+        )
+
+    @unary
+    async def GetStatus(
+        self, request: pb.GetStatusRequest, grpc_context: GrpcContext
+    ) -> pb.GetStatusResponse:
+        """Whether all is well."""
+        status = await self._desk.status()
+        return pb.GetStatusResponse(
+            status=status.status,
+            uptime_seconds=int(status.uptime_seconds),
+            stats=_stats(status.stats) if request.include_stats and status.stats else None,
+            troubles=status.troubles,
+        )
+
+    def _admit(
+        self, request: pb.DeliberateRequest, grpc_context: GrpcContext
+    ) -> tuple[Task, float]:
+        """The task that a request asks for, and the seconds its caller waits."""
+        sent = {key: str(value) for key, value in grpc_context.invocation_metadata()}
+        key = request.idempotency_key or sent.get("idempotency-key", "")
+        try:
+            task = self._desk.admit(_asked(request), key)
+        except InvalidRequest as error:
+            raise type(error)(_in_contract(error.where), error.what) from error
+        return task, self._desk.allowance(task, sent.get("x-timeout-ms", ""))
+
+
+for _name in RPCS:
+    if not hasattr(GrpcDoor, _name):
+        setattr(GrpcDoor, _name, not_yet(_name))
+
+
+def _require_decision(state: Transcript) -> None:
+    """Refused where a deliberation has ended without one."""
+    if isinstance(state.end, Failed):
+        assert state.task is not None
+        raise Refused(
+            UNDECIDED.get(state.end.error_type, StatusCode.FAILED_PRECONDITION),
+            f"{state.end.error_type}: {state.end.message}; "
+            f"GetDeliberationResult of {state.task.id!r} has what was written",
+        )
+
+
+def _asked(request: pb.DeliberateRequest) -> DeliberationRequest:
+    try:
+        return DeliberationRequest.model_validate(contract.asked(request))
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def _named(task_id: str) -> str:
+    if not task_id:
+        raise InvalidRequest("task_id", "is empty; send the id of a deliberation")
+    return task_id
+
+
+def _in_contract(where: str) -> str:
+    """Where a client of the contract finds the field that one of ours was made of."""
+    field, dot, rest = where.partition(".")
+    return f"{CONTRACT_NAMES.get(field, field)}{dot}{rest}"
+
+
+def _council(info: CouncilInfo, *, with_agents: bool) -> pb.CouncilInfo:
+    status = AGENT_STATUS.get(info.status, "offline")
+    agents = info.agents if with_agents else ()
+    return pb.CouncilInfo(
+        council_id=info.council_id,
+        role=info.role,
+        num_agents=info.num_agents,
+        agents=[pb.AgentInfo(agent_id=id, role=info.role, status=status) for id in agents],
+        status=info.status,
+        model=", ".join(info.models),
+    )
+
+
+def _stats(stats: Stats) -> pb.OrchestratorStats:
+    return pb.OrchestratorStats(
+        total_deliberations=stats.total_deliberations,
+        total_orchestrations=stats.total_orchestrations,
+        avg_deliberation_time_ms=stats.avg_deliberation_time_ms,
+        active_councils=stats.active_councils,
+        role_counts=stats.role_counts,
+    )
