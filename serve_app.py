@@ -24,10 +24,10 @@ from actors.supervisor import State, Supervisor
 from edges.desk import Desk
 from edges.grpc import GrpcDoor
 from edges.http import HttpDoor, api
+from edges.rpcs import SERVICER
 from engine.config import Config
 from engine.errors import SetupError, Unavailable
 
-SERVICER = "actors.pb.orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server"
 NAME = "conclave"
 
 

@@ -22,6 +22,8 @@ from engine.errors import ConclaveError
 log = logging.getLogger("conclave.grpc")
 
 RPCS = pb.DESCRIPTOR.services_by_name["OrchestratorService"].methods_by_name
+SERVICER = "actors.pb.orchestrator_pb2_grpc.add_OrchestratorServiceServicer_to_server"
+"""What Serve must be told to serve the contract."""
 Out = TypeVar("Out")
 
 

@@ -19,6 +19,7 @@ from deadline import until
 
 from actors.embedded import MARK, RAY_ENVIRONMENT, end_marked, marked
 from actors.nats_server import free_port
+from edges.rpcs import SERVICER
 from engine.config import Config
 
 BIN = Path(sys.executable).parent
@@ -50,9 +51,12 @@ class Cluster:
             "import_path": "serve_app:build",
             "args": config.model_dump(mode="json"),
         }
-        http = {"host": config.http.host, "port": config.http.port}
+        options = {
+            "http_options": {"host": config.http.host, "port": config.http.port},
+            "grpc_options": {"port": config.grpc.port, "grpc_servicer_functions": [SERVICER]},
+        }
         file = self.folder / "serve.yaml"
-        file.write_text(json.dumps({"http_options": http, "applications": [application]}))
+        file.write_text(json.dumps({**options, "applications": [application]}))
         self.run("serve", "deploy", "-a", f"http://127.0.0.1:{self.dashboard}", str(file))
         return f"http://{config.http.host}:{config.http.port}"
 

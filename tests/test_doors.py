@@ -2,19 +2,17 @@
 
 import asyncio
 import pickle
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NamedTuple
 
 import grpc
 import httpx
 import pytest
+from callers import CLIENTS, GOOD, Client, asked_over_grpc, waiting_over_http
 from deadline import until, until_async
-from google.protobuf.json_format import ParseDict
 from house import ALL, House, open_house
 
 from actors.pb import orchestrator_pb2 as pb
-from actors.pb import orchestrator_pb2_grpc as stubs
 from edges.refusals import BUG, REFUSALS, refusal
 from engine import errors
 from engine.errors import (
@@ -45,17 +43,6 @@ class Refused(NamedTuple):
 
     status: object
     line: str
-
-
-NAMES = {"text": "task_description"}
-CONSTRAINTS = {"timeout_seconds": "timeout_seconds", "max_iterations": "max_iterations"}
-
-
-def asked_over_grpc(fields: dict[str, Any]) -> pb.DeliberateRequest:
-    """The contract's request with these of our fields."""
-    request = {NAMES.get(k, k): v for k, v in fields.items() if k not in CONSTRAINTS}
-    constraints = {CONSTRAINTS[k]: v for k, v in fields.items() if k in CONSTRAINTS}
-    return ParseDict({**request, "constraints": constraints}, pb.DeliberateRequest())
 
 
 def over_http(house: House, fields: dict[str, Any], **headers: str) -> Refused:
@@ -91,7 +78,6 @@ def over_grpc_stream(house: House, fields: dict[str, Any]) -> Refused:
 
 GRPC = (over_grpc, over_grpc_stream)
 DOORS = (over_http, over_sse, without_waiting, *GRPC)
-GOOD = {"role": "dev", "text": "Clock"}
 BAD: list[tuple[dict[str, Any], type[ConclaveError], str]] = [
     ({"role": "chef"}, InvalidRequest, "no council 'CHEF'; known roles: DEV, QA"),
     ({"text": ""}, InvalidRequest, "should have at least 1 character"),
@@ -152,58 +138,6 @@ def test_what_is_not_there_is_refused_alike_at_every_door(
             rpc()
         assert raised.value.code() == expected.grpc
         assert id in raised.value.details()
-
-
-Client = Callable[[House, str], Awaitable[None]]
-
-
-async def waiting_over_http(house: House, id: str) -> None:
-    """Wait for a result over HTTP."""
-    async with httpx.AsyncClient(base_url=house.url, timeout=60) as http:
-        await http.post("/v1/deliberations", json=GOOD | {"task_id": id})
-
-
-async def reading_its_events(house: House, id: str) -> None:
-    """Ask over HTTP to be told the events."""
-    async with (
-        httpx.AsyncClient(base_url=house.url, timeout=60) as http,
-        http.stream(
-            "POST",
-            "/v1/deliberations",
-            json=GOOD | {"task_id": id},
-            headers={"Accept": "text/event-stream"},
-        ) as stream,
-    ):
-        async for _ in stream.aiter_lines():
-            pass
-
-
-async def waiting_over_grpc(house: House, id: str) -> None:
-    """Wait for a result over gRPC."""
-    async with stub(house) as rpc:
-        await rpc.Deliberate(asked_over_grpc(GOOD | {"task_id": id}))
-
-
-async def streaming_over_grpc(house: House, id: str) -> None:
-    """Ask over gRPC to be told the updates."""
-    async with stub(house) as rpc:
-        async for _ in rpc.StreamDeliberation(asked_over_grpc(GOOD | {"task_id": id})):
-            pass
-
-
-@asynccontextmanager
-async def stub(house: House) -> AsyncIterator[Any]:
-    """A client over gRPC."""
-    async with grpc.aio.insecure_channel(house.target) as channel:
-        yield stubs.OrchestratorServiceStub(channel)
-
-
-CLIENTS = (
-    waiting_over_http,
-    reading_its_events,
-    waiting_over_grpc,
-    streaming_over_grpc,
-)
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import yaml
 
+from edges.rpcs import SERVICER
 from engine.arrival import Arrival
 from engine.config import Config
 from engine.planning import SUBJECT, plan_approved, tasks
@@ -24,8 +25,10 @@ def test_the_plan_is_a_task_for_each_of_five_roles() -> None:
 
 def test_the_gpu_example_is_a_whole_configuration() -> None:
     """Serve's file names our application, and its arguments are a valid configuration."""
-    (application,) = yaml.safe_load((EXAMPLES / "gpu.yaml").read_text())["applications"]
+    whole = yaml.safe_load((EXAMPLES / "gpu.yaml").read_text())
+    (application,) = whole["applications"]
     assert application["import_path"] == "serve_app:build"
+    assert whole["grpc_options"] == {"port": 9000, "grpc_servicer_functions": [SERVICER]}
     config = Config.model_validate(application["args"])
     assert config.pools["qwen"].gpus == 1
     assert len(config.councils) == 5

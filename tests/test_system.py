@@ -6,16 +6,20 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
+from callers import CLIENTS, Client
 from cluster import Cluster, ray_head, until_ready
+from contract import STATUSES, ContractClient
+from deadline import reaches
 
 from actors.bus import Connection, connect
 from actors.embedded import nats_server
 from actors.journal import Journal
 from actors.nats_server import free_port
 from engine.arrival import Arrival
-from engine.config import BusConfig, Config, HttpConfig, PoolConfig, fleet_councils
+from engine.config import BusConfig, Config, GrpcConfig, HttpConfig, PoolConfig, fleet_councils
 from engine.events import END, Asked, Decided, Drafted, Event, Record
 from engine.planning import SUBJECT, plan_approved, tasks
 from engine.results import Result
@@ -26,6 +30,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.model, pytest.mark.timeout(600)]
 
 ROLES = tuple(council.role for council in fleet_councils())
 POLL_S = 0.2
+COMPLETED = "DELIBERATION_STATUS_COMPLETED"
 SHORT = Budgets(task=600, draft=64, critique=96)
 
 
@@ -33,7 +38,8 @@ class System:
     """A deployed application, its bus and its cluster."""
 
     def __init__(self, cluster: Cluster, config: Config, address: str) -> None:
-        self.cluster, self.config, self.address = cluster, config, address
+        self.cluster, self.config, self.url = cluster, config, address
+        self.target = f"127.0.0.1:{config.grpc.port}"
 
     @asynccontextmanager
     async def journal(self) -> AsyncIterator[Journal]:
@@ -73,6 +79,7 @@ def system(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
             councils=councils,
             bus=BusConfig(url=nats.url, ack_wait_s=5.0),
             http=HttpConfig(port=free_port()),
+            grpc=GrpcConfig(port=free_port()),
         )
         address = cluster.deploy(config)
         with httpx.Client(base_url=address, timeout=10.0) as http:
@@ -119,17 +126,73 @@ async def test_an_event_on_the_bus_becomes_a_decision_for_each_role(system: Syst
     async with system.journal() as journal:
         for records in await asyncio.gather(*(ended(journal, task) for task in asked)):
             assert_decided_once(records)
-    async with httpx.AsyncClient(base_url=system.address, timeout=30.0) as http:
+    async with httpx.AsyncClient(base_url=system.url, timeout=30.0) as http:
         for task in asked:
             answer = await http.get(f"/v1/deliberations/{task.id}")
             found = Result.model_validate_json(answer.content)
             assert (found.status, found.role, len(found.results)) == ("completed", task.role, 3)
 
 
+async def test_a_client_of_the_contract_alone_is_served(system: System) -> None:
+    """One that has never seen our proto deliberates, streams, and is told what is not there."""
+    async with grpc.aio.insecure_channel(system.target) as channel:
+        client = ContractClient(channel)
+        constraints = client.message("TaskConstraints", rubric="Be short", timeout_seconds=120)
+        asked = {"role": "dev", "task_description": "Test a clock", "constraints": constraints}
+        answer = await client.call("Deliberate", num_agents=2, **asked)
+        assert [found.rank for found in answer.results] == [1, 2]
+        assert answer.winner_id == answer.results[0].proposal.author_id
+        assert answer.results[0].proposal.content
+        assert not answer.results[0].checks.all_passed
+        updates = [update async for update in client.call("StreamDeliberation", rounds=1, **asked)]
+        assert {update.status for update in updates} == {
+            "generating",
+            "reviewing",
+            "scoring",
+            "complete",
+        }
+        assert updates[-1].progress_percent == 100
+        found = await client.call("GetDeliberationResult", task_id=answer.task_id)
+        assert (found.winner_id, found.status) == (answer.winner_id, STATUSES.index(COMPLETED))
+        status = await client.call("GetStatus", include_stats=True)
+        assert (status.status, status.stats.active_councils) == ("healthy", 5)
+        assert status.stats.role_counts["DEV"] >= 2
+        councils = (await client.call("ListCouncils", include_agents=True)).councils
+        assert [(c.role, len(c.agents)) for c in councils] == [(role, 3) for role in ROLES]
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await client.call("GetDeliberationResult", task_id="never")
+        assert raised.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)
+async def test_the_engine_works_for_nobody_who_has_left(system: System, client: Client) -> None:
+    """Its running requests go back to none within two seconds (threefold slack)."""
+    async with httpx.AsyncClient(base_url=system.url, timeout=30.0) as http:
+
+        async def running() -> int:
+            status = (await http.get("/v1/status")).json()
+            (agent,) = status["pools"][0]["agents"]
+            return int(agent["load"]["running"]) + int(agent["load"]["waiting"])
+
+        async def at_work() -> bool:
+            return await running() == 3
+
+        async def at_rest() -> bool:
+            return await running() == 0
+
+        caller = asyncio.create_task(client(system, client.__name__))
+        await reaches(at_work, "three drafts are written", 60)
+        caller.cancel()
+        await asyncio.gather(caller, return_exceptions=True)
+        await reaches(at_rest, "nothing runs in the engine", 6)
+        found = await http.get(f"/v1/deliberations/{client.__name__}")
+        assert found.json()["status"] == "suspended"
+
+
 async def test_each_council_killed_during_its_deliberation(system: System) -> None:
     """Five councils deliberate; each is killed in turn; five decisions, no turn asked again."""
     asked = await system.publish(*ROLES)
-    async with httpx.AsyncClient(base_url=system.address, timeout=30.0) as http:
+    async with httpx.AsyncClient(base_url=system.url, timeout=30.0) as http:
         councils = {c["role"]: c for c in (await http.get("/v1/councils")).json()}
         async with system.journal() as journal:
 
@@ -159,7 +222,7 @@ async def test_a_serve_replica_killed_during_a_deliberation(system: System, repl
     body = {"role": "DATA", "text": "Choose a store for clock faces", "task_id": f"http-{replica}"}
     task = Task(id=body["task_id"], role="DATA", text=body["text"])
     async with (
-        httpx.AsyncClient(base_url=system.address, timeout=120.0) as http,
+        httpx.AsyncClient(base_url=system.url, timeout=120.0) as http,
         system.journal() as journal,
     ):
         first = asyncio.create_task(http.post("/v1/deliberations", json=body))
@@ -169,7 +232,7 @@ async def test_a_serve_replica_killed_during_a_deliberation(system: System, repl
         answer = await posted(http, body)
         assert_decided_once(await ended(journal, task))
     assert Result.model_validate_json(answer.content).winner_id
-    with httpx.Client(base_url=system.address, timeout=10.0) as again:
+    with httpx.Client(base_url=system.url, timeout=10.0) as again:
         until_ready(again)
 
 

@@ -10,7 +10,15 @@ from cluster import until_ready
 
 from actors.embedded import local_ray, nats_server
 from actors.roster import NAMESPACE, roster
-from engine.config import BusConfig, Config, CouncilConfig, HttpConfig, PoolConfig, fleet_councils
+from engine.config import (
+    BusConfig,
+    Config,
+    CouncilConfig,
+    GrpcConfig,
+    HttpConfig,
+    PoolConfig,
+    fleet_councils,
+)
 from engine.results import Result
 from engine.types import Budgets
 
@@ -40,10 +48,11 @@ def test_two_engines_serve_two_councils_each_on_its_own_core(
             councils=(council(dev, "left"), council(qa, "right")),
             bus=BusConfig(url=nats.url),
             http=HttpConfig(port=0),
+            grpc=GrpcConfig(port=0),
         )
         with (
-            serving(config) as address,
-            httpx.Client(base_url=address, timeout=120.0) as http,
+            serving(config) as found,
+            httpx.Client(base_url=f"http://127.0.0.1:{found.http.port}", timeout=120.0) as http,
         ):
             until_ready(http)
             for role in ("DEV", "QA"):
