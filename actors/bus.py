@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 REQUEST_S = 3.0
 """How long one request to JetStream may take; a retry is always safe, so it is short."""
 
+CANCELS = 10
+"""`asyncio.wait_for` of Python 3.11 loses a cancellation now and then; nats-py is full of it."""
+
 FLOORS = "conclave-floors"
 """The bucket that remembers, for each durable, the last event below which all are settled."""
 
@@ -51,8 +54,14 @@ class Connection(Client):
         self.leaving = True
         if not self.is_connected:  # what waits for a server that is away cannot be sent any more
             self._pending, self._pending_data_size = [], 0
+        reconnecting = self._reconnection_task
         with suppress(OSError):
             await self.close()
+        for _ in range(CANCELS):
+            if reconnecting is None or reconnecting.done():
+                return
+            reconnecting.cancel()
+            await asyncio.wait({reconnecting}, timeout=0.2)
 
     def streams(self) -> JetStreamContext:
         """JetStream over this connection."""

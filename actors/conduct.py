@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from typing import Any, Never, Protocol
@@ -94,13 +95,14 @@ class Conduct:
     def _clocked(self, run: Run, transcript: Transcript) -> Iterator[Bell]:
         """A bell that rings when the run's time is up, but for what its decision takes.
 
-        Only time of work counts. One that resumes too late still has the time for its decision.
+        The task's time and the server's are of work, whenever that was; the caller's begins now.
+        One that resumes too late still has the time for its decision.
         """
         bell, loop = Bell(), asyncio.get_running_loop()
-        asked = (run.task.timeout_s, run.terms.timeout_s, self._limits.timeout_s)
-        limit = min(seconds for seconds in asked if seconds is not None)
-        reserve = limit * self._limits.decision_reserve
-        hurry_in = max(0.0, limit - transcript.worked_s - reserve)
+        whole = min(run.task.timeout_s or math.inf, self._limits.timeout_s)
+        own = run.terms.timeout_s or math.inf
+        reserve = min(whole, own) * self._limits.decision_reserve
+        hurry_in = max(0.0, min(whole - transcript.worked_s, own) - reserve)
         bells = (
             loop.call_later(hurry_in, bell.hurry.set),
             loop.call_later(hurry_in + reserve * VOTE_SHARE, bell.close.set),

@@ -5,15 +5,27 @@ import asyncio
 import pytest
 from bus_fakes import connected
 from deadline import reaches, until_async
-from seats import ONE, TWO, Seat, a_task, answering, crash, journalled, result_of, seen_by
+from seats import (
+    ONE,
+    TWO,
+    Seat,
+    a_task,
+    answering,
+    crash,
+    journalled,
+    publish_all,
+    result_of,
+    seen_by,
+)
 
 from actors.council import CouncilActor
 from actors.nats_server import NatsServer
 from actors.run import Terms
 from engine.config import Config, Limits
+from engine.deliberation import deliberate
 from engine.errors import Conflict, Ended, InvalidRequest, NotFound, Unavailable
-from engine.events import Convened, Decided, Failed, Record, Resumed, Suspended
-from engine.testing import GatedModel, ScriptedModel
+from engine.events import Convened, Critiqued, Decided, Failed, Record, Resumed, Suspended
+from engine.testing import GatedModel, ScriptedModel, words
 from engine.transcript import Outcome
 from engine.types import Phase
 
@@ -280,6 +292,36 @@ async def test_the_shortest_time_counts(
     end = records[-1].event
     assert isinstance(end, Decided)
     assert (end.decision.choice, end.decision.stop_reason) == (ONE, "deadline")
+
+
+@pytest.mark.parametrize(
+    ("limits", "terms", "reason"),
+    [
+        (Limits(timeout_s=900), Terms(), "deadline"),
+        (Limits(timeout_s=5000), Terms(timeout_s=30), "decided"),
+    ],
+    ids=["the server's time is of all work", "the caller's begins with the call"],
+)
+async def test_time_worked_before_an_interruption(
+    seat: Seat, config: Config, limits: Limits, terms: Terms, reason: str
+) -> None:
+    """After a thousand seconds of drafting and a long pause, it resumes and is decided."""
+    council = config.council("DEV")
+    assert council is not None
+    stream = deliberate(a_task(), council, ScriptedModel(), words)
+    events = [event async for event in stream]
+    cut = next(n for n, event in enumerate(events) if isinstance(event, Critiqued))
+    before = [*events[:cut], Suspended(reason="nobody waited")]
+    history = [
+        Record(deliberation="t-1", seq=n, at=1000.0 * (n > 1) + 1, event=event)
+        for n, event in enumerate(before, 1)
+    ]
+    await publish_all(config.bus.url, history)
+    actor = seat()
+    actor._conduct._limits = limits
+    end = (await seen_by(actor, a_task(), terms))[-1].event
+    assert isinstance(end, Decided)
+    assert end.decision.stop_reason == reason
 
 
 async def test_the_reserve_is_kept_for_the_decision(seat: Seat) -> None:

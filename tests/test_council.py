@@ -17,13 +17,13 @@ from seats import (
     answering,
     crash,
     journalled,
+    publish_all,
     result_of,
     seen_by,
 )
 
 from actors.bus import Connection
 from actors.council import CouncilActor
-from actors.journal import Journal
 from actors.nats_server import NatsServer
 from actors.testing import ScriptedPool
 from engine.config import Config
@@ -53,17 +53,6 @@ def outcomes(records: list[Record]) -> set[str]:
 def kinds(records: list[Record], *wanted: type) -> int:
     """How many events are of these kinds."""
     return sum(isinstance(r.event, wanted) for r in records)
-
-
-async def publish_all(url: str, records: list[Record]) -> None:
-    """Put the records into the journal, as an actor did that is no more."""
-    journal = await Journal.connect(url, "of yesterday")
-    writer = journal.writer(records[0].deliberation, 0)
-    for record in records:
-        writer.append(record)
-    await writer.flush()
-    await writer.close()
-    await journal.close()
 
 
 async def outbound(client: Connection, end: str) -> dict[str, object]:
