@@ -10,6 +10,7 @@ from actors.pb import orchestrator_pb2 as pb
 from engine.results import STOP_REASONS, RankedProposal, Result, result
 from engine.transcript import Transcript
 
+VERSION = version("conclave")
 STATUSES = {
     "in_progress": pb.DELIBERATION_STATUS_IN_PROGRESS,
     "suspended": pb.DELIBERATION_STATUS_PENDING,
@@ -80,7 +81,7 @@ def _outcome(state: Transcript, view: Result) -> dict[str, Any]:
         "winner_id": view.winner_id,
         "duration_ms": view.duration_ms,
         "metadata": pb.OrchestratorMetadata(
-            orchestrator_version=version("conclave"),
+            orchestrator_version=VERSION,
             timestamp_ms=round((state.ended or state.began) * 1000),
             execution_id=view.task_id,
         ),
