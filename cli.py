@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from commands.hints import default_url
+from commands.hints import DEFAULT_URL, default_url
 from engine.errors import ConclaveError
+from engine.policies import POLICIES
 
 if TYPE_CHECKING:
     from commands.watch import Form, Screen
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="conclave", description=ABOUT, epilog=EXAMPLES, formatter_class=_Help
     )
     parser.add_argument("--version", action="version", version=f"conclave {_version()}")
+    _add_url(parser, default_url())
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_here(commands)
     _add_asking(commands)
@@ -97,7 +99,7 @@ def _add_asking(commands: Any) -> None:
     )
     ask.add_argument("--rounds", type=int, metavar="N", help="of critique and revision")
     ask.add_argument("--agents", type=int, metavar="N", help="how many of the council's agents")
-    ask.add_argument("--policy", default="", help="council, vote (no critique) or single (one)")
+    ask.add_argument("--policy", default="", help=_policies())
     ask.add_argument(
         "--timeout", type=float, metavar="S", help="decide within so many seconds of work"
     )
@@ -146,13 +148,18 @@ def _add(
         formatter_class=_Help,
     )
     if url:
-        parser.add_argument(
-            "--url",
-            default=default_url(),
-            help="the engine's address, default: $CONCLAVE_URL or %(default)s",
-        )
+        _add_url(parser, argparse.SUPPRESS)  # else it would hide what stands before the command
         parser.add_argument("--json", action="store_true", help="JSON on standard output")
     return parser
+
+
+def _policies() -> str:
+    return "; ".join(f"{policy.name}: {policy.about}" for policy in POLICIES.values())
+
+
+def _add_url(parser: argparse.ArgumentParser, default: str) -> None:
+    about = f"the engine that is asked, default: $CONCLAVE_URL or {DEFAULT_URL}"
+    parser.add_argument("--url", default=default, help=about)
 
 
 def _id(said: str) -> str:

@@ -283,7 +283,8 @@ def _opened(url: str) -> httpx.Client:
         parsed = httpx.URL(url)
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise wrong
-        return httpx.Client(base_url=url, trust_env=not _here(parsed.host))
+        secure = parsed.scheme == "https"  # else reading the certificates is what takes the time
+        return httpx.Client(base_url=url, verify=secure, trust_env=not _here(parsed.host))
     except httpx.InvalidURL:
         raise wrong from None
     except (ImportError, ValueError) as error:

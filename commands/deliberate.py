@@ -41,7 +41,7 @@ class Ask(NamedTuple):
         named = {name: value for name, value in fields.items() if value not in (None, "", [])}
         return {"task_id": self.id, "role": self.role, "text": text_of(self.text), **named}
 
-    def words(self) -> list[str]:
+    def words(self, *flags: str) -> list[str]:
         """What follows `conclave deliberate` to ask the same again."""
         options: list[tuple[str, object]] = [
             ("--role", self.role),
@@ -56,8 +56,8 @@ class Ask(NamedTuple):
         ]
         given = [word for name, value in options for word in _option(name, value)]
         if self.text.startswith("-") and self.text != "-":
-            return [*given, "--", self.text]
-        return [self.text, *given]
+            return [*given, *flags, "--", self.text]
+        return [self.text, *given, *flags]
 
 
 def deliberate(client: Client, ask: Ask, form: Form, screen: Screen) -> None:
@@ -67,10 +67,10 @@ def deliberate(client: Client, ask: Ask, form: Form, screen: Screen) -> None:
     try:
         state = follow(client.deliberate(request), form, screen)
     except KeyboardInterrupt:
-        left = "suspended, unless somebody else waits for it. It goes on with the same id:"
+        left = "suspended, unless somebody else waits for it. To go on:"
         raise KeyboardInterrupt(f"{left}  {again}") from None
     except BrokenOff as broken:
-        raise BrokenOff(f"{broken}. It goes on with the same id:  {again}") from broken
+        raise BrokenOff(f"{broken}. To go on:  {again}") from broken
     conclude(client, state, form, screen)
 
 
@@ -119,10 +119,10 @@ def _option(name: str, value: object) -> list[str]:
     return [f"{name}={said}"] if said.startswith("-") else [name, said]
 
 
-FLAGS = {Form.LIVE: ["--watch"], Form.JSON: ["--json"], Form.JSON_LINES: ["--watch", "--json"]}
+FLAGS = {Form.LIVE: ("--watch",), Form.JSON: ("--json",), Form.JSON_LINES: ("--watch", "--json")}
 
 
 def _again(ask: Ask, form: Form, url: str) -> str:
     """The command that goes on; what came by standard input has to come once more."""
-    line = command("deliberate", *FLAGS.get(form, []), *ask.words(), url=url)
+    line = command("deliberate", *ask.words(*FLAGS.get(form, ())), url=url)
     return f"{line}  (with the same text on its standard input)" if ask.text == "-" else line

@@ -18,6 +18,5 @@ def cancel(client: Client, id: str, form: Form, screen: Screen) -> None:
     if form is Form.JSON:
         show_result(found, form, screen)
         return
-    kept = f"{len(found.results)} texts stay readable: {command('show', id, url=client.url)}"
-    line = f"{found.role}: cancelled; {kept}"
+    line = f"{found.role}: cancelled. What was written stays: {command('show', id, url=client.url)}"
     screen.out.print(line, highlight=False, soft_wrap=True, markup=False)

@@ -71,8 +71,8 @@ class Stage:
         """Take one more record in; what is to be told of it, if anything is."""
         event = record.event
         with self._lock:
-            asked = self.row.asked.get(event.turn) if isinstance(event, Outcome) else None
             self.row.add(record)
+            took = self._took(event) if isinstance(event, Outcome) else None
             if isinstance(event, Convened):
                 self.row.role = event.task.role
             if isinstance(event, Outcome):
@@ -80,7 +80,12 @@ class Stage:
                 lane.generated += event.usage.generated
                 if not isinstance(event, Rejected):
                     lane.done[phase_of(event)] += 1
-        return told(event, record.at - asked[1] if asked else None)
+        return told(event, took)
+
+    def _took(self, event: Outcome) -> float | None:
+        """Seconds of work between a turn and its outcome; None where it was asked unheard."""
+        asked = self.row.asked.get(event.turn)
+        return self.row.state.worked_s - asked[1] if asked else None
 
     @property
     def line(self) -> str:
@@ -92,12 +97,12 @@ class Stage:
 
     def __rich__(self) -> RenderableType:
         with self._lock:
-            return Group(self._table(), self._foot())
+            return Group(Text(), self._table(), self._foot())
 
     def _table(self) -> Table:
         table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
         table.add_column("agent", style="bold", no_wrap=True)
-        table.add_column("now", min_width=34, no_wrap=True, overflow="ellipsis")
+        table.add_column("now", width=38, no_wrap=True, overflow="ellipsis")
         for name in (*COUNTED.values(), "voted", "tokens"):
             table.add_column(name, justify="right", no_wrap=True)
         for agent in self.row.state.seated:
@@ -113,16 +118,16 @@ class Stage:
         if not turns:
             return Text("", style="dim")
         words = ", ".join(_work(asked) for asked, _at in turns)
-        return Text(f"{words}, {max(0.0, self.row.now - min(at for _a, at in turns)):.0f} s")
+        return Text(f"{words}, {self.row.elapsed_s - min(at for _a, at in turns):.0f} s")
 
     def _foot(self) -> Text:
         row = self.row
         cost = f"{row.elapsed_s:.0f} s, {row.state.usage.generated:,} tokens generated"
         parts = [Text(cost, style="dim")]
-        if row.hastened:
-            parts.append(Text(f"; hastened: {clean(row.hastened)}", style="yellow"))
-        if row.suspended:
-            parts.append(Text(f"; suspended: {clean(row.suspended)}", style="yellow"))
+        if row.state.hastened:
+            parts.append(Text(f"; hastened: {clean(row.state.hastened)}", style="yellow"))
+        if row.state.suspended:
+            parts.append(Text(f"; suspended: {clean(row.state.suspended)}", style="yellow"))
         return Text.assemble("\n", *parts)
 
 
@@ -143,7 +148,7 @@ def by_lines(records: Iterable[Record], console: Console) -> Transcript:
     for record in records:
         said = stage.add(record)
         if said is not None:
-            line = _line(said, record.at - stage.row.state.began)
+            line = _line(said, stage.row.state.worked_s)
             console.print(line, soft_wrap=True, highlight=False, markup=False)
     return stage.row.state
 

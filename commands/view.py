@@ -34,35 +34,29 @@ ENDS = {"completed": "green", "failed": "red", "suspended": "yellow", "in_progre
 class Row:
     """One deliberation as far as its records tell.
 
-    Its seconds are the recorder's, and go on by our clock from when a record was heard: the two
-    clocks need not agree.
+    Its seconds are the records' own, and go on by our clock after the last of them: the two
+    clocks need not agree. `asked` holds each turn with the seconds of work before it.
     """
 
     def __init__(self, role: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.role = role
         self.state = Transcript()
-        self.suspended = ""
-        self.hastened = ""
         self.asked: dict[str, tuple[Asked, float]] = {}
         self._clock = clock
-        self._last = self._heard = 0.0
+        self._heard = 0.0
         self._said = ""
 
     def add(self, record: Record) -> None:
         """Take one more record in."""
         self.state.add(record.event, record.at)
-        self._last, self._heard = record.at, self._clock()
+        self._heard = self._clock()
         match record.event:
             case Asked():
-                self.asked[record.event.turn] = (record.event, record.at)
+                self.asked[record.event.turn] = (record.event, self.state.worked_s)
             case Dropped(agent=lost):
                 self.asked = {t: a for t, a in self.asked.items() if a[0].agent != lost}
-            case Suspended(reason=reason):
-                self.suspended, self.asked = reason or "nobody waits for it", {}
-            case Resumed():
-                self.suspended, self.asked = "", {}
-            case Hastened(reason=reason):
-                self.hastened = reason
+            case Suspended() | Resumed() | Hastened():  # what was under way is not any more
+                self.asked.clear()
 
     def news(self) -> bool:
         """Whether the kind of work has changed since this was asked last."""
@@ -73,7 +67,7 @@ class Row:
 
     @property
     def open(self) -> list[tuple[Asked, float]]:
-        """The turns that are under way, and when each was asked."""
+        """The turns that are under way, and after how many seconds of work each was asked."""
         return [a for turn, a in self.asked.items() if turn not in self.state.outcomes]
 
     @property
@@ -84,23 +78,23 @@ class Row:
                 return f"decided: agent {decision.choice.rpartition('-')[2]}"
             case Failed(error_type=kind):
                 return f"failed: {kind}"
-        if self.suspended:
+        if self.state.suspended:
             return "suspended"
         counts = Counter(asked.phase for asked, _at in self.open)
         parts = (f"{DOING[phase]} {counts[phase]}" for phase in Phase if counts[phase])
         return ", ".join(parts)
 
     @property
-    def now(self) -> float:
-        """The recorder's time, as well as it can be told here; it stands while nothing runs."""
-        if self.state.end is not None or self.suspended:
-            return self._last
-        return self._last + (self._clock() - self._heard)
+    def since_s(self) -> float:
+        """Seconds of work since the last record."""
+        if not self.state.began or self.state.end is not None or self.state.suspended:
+            return 0.0
+        return self._clock() - self._heard
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds from the first record to now, or to the end."""
-        return self.now - self.state.began if self.state.began else 0.0
+        """Seconds of work up to now, or to the end."""
+        return self.state.worked_s + self.since_s
 
     @property
     def counts(self) -> tuple[int, int, int, int]:

@@ -78,6 +78,8 @@ def show_result(found: Result, form: Form, screen: Screen) -> None:
     if form is Form.JSON:
         json_out(screen, found.model_dump_json())
     else:
+        if form is Form.LIVE:
+            screen.out.print()
         screen.out.print(summary(found), highlight=False)
 
 
