@@ -19,7 +19,7 @@ import httpx
 from pydantic import ValidationError
 
 from commands.hints import DEFAULT_URL, command
-from engine.errors import ConclaveError, SetupError, Unavailable
+from engine.errors import ConclaveError, InvalidRequest, SetupError, Unavailable
 from engine.events import END, Record
 from engine.results import Result
 from engine.types import Data
@@ -28,8 +28,9 @@ PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each further attempt at a stream that broke off; a record heard begins them anew."""
 
 QUICK = httpx.Timeout(30.0, connect=5.0)
-STREAM = httpx.Timeout(30.0, connect=5.0, read=60.0)
-"""Keep-alives come more often than the read timeout, so silence means that nobody is there."""
+STREAM = httpx.Timeout(30.0, connect=5.0, read=180.0)
+"""A stream says every few seconds that it lives; only its beginning may take as long as a council
+that is away is waited for."""
 
 GATEWAY = (502, 503, 504)
 """What stands before a server says while that is away."""
@@ -133,8 +134,11 @@ class Client:
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> bytes:
+        content = _encoded(body)
         try:
-            answer = self._http.request(method, path, headers=headers, json=body, timeout=QUICK)
+            answer = self._http.request(
+                method, path, headers=headers, content=content, timeout=QUICK
+            )
         except httpx.RequestError as error:
             raise self._away(error) from error
         self._check(answer)
@@ -144,10 +148,11 @@ class Client:
         self, method: str, path: str, after: int, body: Mapping[str, Any] | None
     ) -> Iterator[Record]:
         """The records of a stream, which is opened again when it breaks off before its end."""
+        content = _encoded(body)
         last, failures, begun = after, 0, False
         while True:
             try:
-                for record in self._records(method, path, last, body):
+                for record in self._records(method, path, last, content):
                     begun = True
                     if record is not None and record.seq > last:
                         last, failures = record.seq, 0
@@ -161,13 +166,13 @@ class Client:
                 failures += 1
 
     def _records(
-        self, method: str, path: str, after: int, body: Mapping[str, Any] | None
+        self, method: str, path: str, after: int, content: bytes | None
     ) -> Iterator[Record | None]:
         """The records of one connection, None first, when it stands; Away at its end."""
         headers = EVENT_STREAM | ({"Last-Event-ID": str(after)} if after else {})
         try:
             with self._http.stream(
-                method, path, headers=headers, json=body, timeout=STREAM
+                method, path, headers=headers, content=content, timeout=STREAM
             ) as answer:
                 if answer.is_error:
                     answer.read()
@@ -273,7 +278,15 @@ def _passing(error: ConclaveError) -> bool:
 
 
 def _path(id: str) -> str:
-    return f"/v1/deliberations/{quote(id, safe='')}"
+    return f"/v1/deliberations/{quote(id, safe='', errors='replace')}"
+
+
+def _encoded(body: Mapping[str, Any] | None) -> bytes | None:
+    """A body as JSON; what came off a command line may be neither a number nor a text."""
+    try:
+        return None if body is None else json.dumps(body, allow_nan=False).encode()
+    except ValueError as error:
+        raise InvalidRequest("request", f"cannot be sent as JSON: {error}") from error
 
 
 def _opened(url: str) -> httpx.Client:

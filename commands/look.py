@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
@@ -71,9 +72,8 @@ def status(client: Client, form: Form, screen: Screen) -> None:
         table.add_row("", Text(clean(str(trouble)), style="yellow"))
     table.add_row("version", Text(_word(found, "version")))
     table.add_row("up", _lasting(found.get("uptime_seconds")))
-    for door in ("http", "grpc"):
-        if door in found:
-            table.add_row(door, Text(_address(found[door])))
+    for pool in _several(found, "pools"):
+        table.add_row("pool", Text(_pool(pool)))
     if isinstance(found.get("bus"), Mapping):
         table.add_row("bus", Text(_bus(found["bus"])))
     if isinstance(found.get("stats"), Mapping):
@@ -99,18 +99,22 @@ def _stats(stats: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _bus(bus: Mapping[str, Any]) -> str:
-    parts = [_word(bus, "url")]
-    if "connected" in bus:
-        parts.append("connected" if bus["connected"] else "not connected")
-    parts += [f"{bus[n]} {n.replace('_', ' ')}" for n in ("pending", "in_flight") if n in bus]
-    return ", ".join(parts)
+    bridge = bus.get("bridge")
+    if not isinstance(bridge, Mapping):
+        return f"{_word(bus, 'url')}, its bridge does not answer"
+    events = ("pending", "in_flight", "handled", "buried")
+    counts = [f"{bridge[n]} {n.replace('_', ' ')}" for n in events if bridge.get(n) is not None]
+    connected = "connected" if bridge.get("connected") else "not connected"
+    return f"{_word(bus, 'url')}, {connected}; events: {', '.join(counts) or 'unknown'}"
 
 
-def _address(door: object) -> str:
-    """An address as it was given: one text, or host and port."""
-    if isinstance(door, Mapping):
-        return ":".join(str(door[part]) for part in ("host", "port") if part in door)
-    return str(door)
+def _pool(pool: object) -> str:
+    if not isinstance(pool, Mapping):
+        return "-"
+    agents = [each if isinstance(each, Mapping) else {} for each in _several(pool, "agents")]
+    states = Counter(str(agent.get("state", "away")) for agent in agents)
+    shares = ", ".join(f"{count} {state}" for state, count in states.items())
+    return f"{_word(pool, 'name')}: {PurePath(_word(pool, 'model')).name}; engines: {shares or 0}"
 
 
 def _coloured(word: str) -> Text:

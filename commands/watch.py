@@ -46,7 +46,10 @@ def watch(client: Client, id: str, form: Form, screen: Screen) -> None:
     try:
         state = follow(client.events(id), form, screen)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("watching is over; the deliberation is not touched") from None
+        left = (
+            "not watched any more; it goes on if it was detached or if somebody else waits for it"
+        )
+        raise KeyboardInterrupt(left) from None
     conclude(client, state, form, screen)
 
 

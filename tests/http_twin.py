@@ -18,9 +18,14 @@ from deadline import until
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
-from engine.config import fleet_councils
+from actors.bridge import Health
+from edges.asked import read_request
+from edges.desk import BusStatus, CouncilInfo, Stats, Status
+from edges.refusals import Problem, problem
+from engine.config import Config, PoolConfig
 from engine.decision import failed
 from engine.deliberation import deliberate
+from engine.errors import ConclaveError, Conflict, Ended, NotFound
 from engine.events import Event, Record, Suspended
 from engine.results import result
 from engine.testing import ScriptedModel, words
@@ -31,24 +36,16 @@ BEGAN = 1_800_000_000.0
 STEP_S = 1.5
 """Between two records, by the twin's clock."""
 
-COUNCILS = {council.role: council.seated() for council in fleet_councils()}
+CONFIG = Config(pools={"small": PoolConfig(model="/models/SmolLM2-135M-Instruct")})
+COUNCILS = {council.role: council.seated() for council in CONFIG.councils}
 
 
-class Problem(Exception):
-    """What the twin answers in place of a result."""
+class Refusal(Exception):
+    """What the twin answers in place of a result, as scripted."""
 
     def __init__(self, status: int, title: str, detail: str) -> None:
         super().__init__(status, title, detail)
-        self.status, self.title, self.detail = status, title, detail
-
-    def document(self) -> dict[str, Any]:
-        """As RFC 9457 has it."""
-        return {
-            "type": "about:blank",
-            "status": self.status,
-            "title": self.title,
-            "detail": self.detail,
-        }
+        self.problem = Problem(status=status, title=title, detail=detail)
 
 
 class Asked(NamedTuple):
@@ -71,10 +68,10 @@ class Twin:
         self.speak: Speak = ScriptedModel()
         self.asked: list[Asked] = []
         self.records: dict[str, list[Record]] = {}
-        self.bodies: dict[str, dict[str, Any]] = {}
-        self.refusal: Problem | None = None
+        self.tasks: dict[str, Task] = {}
+        self.refusal: Refusal | None = None
         self.answer: Response | None = None
-        self.cuts: list[tuple[int, Problem | None] | None] = []
+        self.cuts: list[tuple[int, Refusal | None] | None] = []
         self.hold = 0
         self.pace_s = 0.0
         self.gate = threading.Event()
@@ -89,17 +86,17 @@ class Twin:
 
     async def convene(self, body: dict[str, Any]) -> str:
         """Deliberate at once and keep the records; the id."""
-        id = body.get("task_id") or "twin-made-id"
-        if self.bodies.setdefault(id, body) != body:
-            raise Problem(409, "Conflict", f"task_id {id!r} belongs to another request")
-        if id not in self.records:
-            self.records[id] = await recorded(_task(id, body), self.speak)
-        return id
+        task = read_request(json.dumps(body).encode()).task(CONFIG)
+        if self.tasks.setdefault(task.id, task) != task:
+            raise Conflict(f"task_id {task.id!r} belongs to another request; send a new one")
+        if task.id not in self.records:
+            self.records[task.id] = await recorded(task, self.speak)
+        return task.id
 
     def known(self, id: str) -> list[Record]:
         """The records of a deliberation."""
         if id not in self.records:
-            raise Problem(404, "NotFound", f"no deliberation {id!r}")
+            raise NotFound(f"no deliberation {id!r}")
         return self.records[id]
 
     async def stream(self, id: str, after: int, attached: bool) -> AsyncGenerator[bytes]:
@@ -111,7 +108,7 @@ class Twin:
                 if cut is not None and sent == cut[0]:
                     whole = True
                     if cut[1] is not None:
-                        yield _sse("error", json.dumps(cut[1].document()))
+                        yield _sse("error", cut[1].problem.model_dump_json())
                     return
                 if self.hold and sent == self.hold:
                     while not self.gate.is_set():
@@ -153,11 +150,6 @@ def cancelled(records: list[Record]) -> list[Record]:
     return [*records, a_record(records[0].deliberation, len(records) + 1, end)]
 
 
-def _task(id: str, body: dict[str, Any]) -> Task:
-    fields = {k: v for k, v in body.items() if k not in ("task_id", "role", "timeout_seconds")}
-    return Task(id=id, role=body["role"].upper(), **fields)
-
-
 def _sse(event: str, data: str, id: int = 0) -> bytes:
     """One server-sent event; CRLF, as the library of the real edge may write it."""
     return f"id: {id}\r\nevent: {event}\r\ndata: {data}\r\n\r\n".encode()
@@ -168,9 +160,11 @@ def app_of(twin: Twin) -> FastAPI:
     app = FastAPI()
     note = partial(_note, twin)
 
-    @app.exception_handler(Problem)
-    async def problem(_request: Request, found: Problem) -> Response:
-        text = json.dumps(found.document())
+    @app.exception_handler(Refusal)
+    @app.exception_handler(ConclaveError)
+    async def refuse(_request: Request, error: Refusal | ConclaveError) -> Response:
+        found = error.problem if isinstance(error, Refusal) else problem(error)
+        text = found.model_dump_json()
         return Response(text, found.status, media_type="application/problem+json")
 
     def streamed(id: str, request: Request, attached: bool) -> Response:
@@ -204,7 +198,7 @@ def app_of(twin: Twin) -> FastAPI:
     async def cancel(id: str, request: Request) -> Response:
         await note(request)
         if fold(twin.known(id)).end is not None:
-            raise Problem(409, "Ended", f"deliberation {id!r} has ended already")
+            raise Ended(f"deliberation {id!r} has ended already")
         twin.records[id] = cancelled(twin.records[id])
         found = result(fold(twin.records[id]))
         return Response(found.model_dump_json(), media_type="application/json")
@@ -217,7 +211,7 @@ def _add_whole(app: FastAPI, twin: Twin) -> None:
     @app.get("/v1/{what}")
     async def whole(what: str, request: Request) -> Any:
         await _note(twin, request)
-        return twin.answer or {"councils": _councils(), "status": _status(twin.url)}[what]
+        return twin.answer or {"councils": _councils(), "status": _status()}[what]
 
 
 async def _note(twin: Twin, request: Request) -> dict[str, Any]:
@@ -230,40 +224,47 @@ async def _note(twin: Twin, request: Request) -> dict[str, Any]:
     return body
 
 
-def _councils() -> list[dict[str, Any]]:
+def _councils() -> list[CouncilInfo]:
     return [
-        {
-            "council_id": council.id,
-            "role": role,
-            "num_agents": len(council.agents),
-            "agents": [agent.id for agent in council.agents],
-            "status": "busy" if role == "DEV" else "idle",
-            "models": ["/models/SmolLM2-135M-Instruct"],
-            "running": ["running-id"] if role == "DEV" else [],
-            "pid": 4711,
-            "since": BEGAN,
-        }
+        CouncilInfo(
+            council_id=council.id,
+            role=role,
+            num_agents=len(council.agents),
+            agents=tuple(agent.id for agent in council.agents),
+            status="busy" if role == "DEV" else "idle",
+            models=("/models/SmolLM2-135M-Instruct",),
+            running=("running-id",) if role == "DEV" else (),
+            pid=4711,
+            since=BEGAN,
+        )
         for role, council in COUNCILS.items()
     ]
 
 
-def _status(url: str) -> dict[str, Any]:
-    return {
-        "status": "degraded",
-        "version": "0.1.0",
-        "uptime_seconds": 3723.4,
-        "troubles": ["conclave:agent:small:0: failed out of memory"],
-        "stats": {
-            "total_deliberations": 12,
-            "total_orchestrations": 0,
-            "avg_deliberation_time_ms": 48_200.0,
-            "active_councils": 5,
-            "role_counts": {"DEV": 8, "QA": 4},
-        },
-        "bus": {"url": "nats://127.0.0.1:4222", "connected": True, "pending": 2, "in_flight": 1},
-        "http": url,
-        "grpc": "127.0.0.1:9000",
-    }
+def _status() -> Status:
+    bridge = Health(
+        connected=True,
+        in_flight=1,
+        handled=7,
+        buried=3,
+        redelivered=0,
+        pending=2,
+        last_error="",
+    )
+    return Status(
+        status="degraded",
+        version="0.1.0",
+        uptime_seconds=3723,
+        troubles=("conclave:agent:small:0: failed out of memory",),
+        stats=Stats(
+            total_deliberations=12,
+            total_orchestrations=0,
+            avg_deliberation_time_ms=48_200.0,
+            active_councils=5,
+            role_counts={"DEV": 8, "QA": 4},
+        ),
+        bus=BusStatus(url=CONFIG.bus.url, bridge=bridge),
+    )
 
 
 @contextmanager

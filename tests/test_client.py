@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 from fastapi import Response
-from http_twin import Problem, Twin, serving, suspended
+from http_twin import Refusal, Twin, serving, suspended
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,9 +70,9 @@ def test_an_attached_stream_tells_all_records_to_the_decision(twin: Twin, client
     assert client.read("t/1 ä").winner_id == records[-1].event.decision.choice
 
 
-@pytest.mark.parametrize("problem", [None, Problem(503, "Unavailable", "the council is away")])
+@pytest.mark.parametrize("problem", [None, Refusal(503, "Unavailable", "the council is away")])
 def test_a_stream_that_breaks_off_goes_on_behind_its_last_record(
-    problem: Problem | None, twin: Twin, client: Client, said: list[str]
+    problem: Refusal | None, twin: Twin, client: Client, said: list[str]
 ) -> None:
     """Nothing is lost or told twice; the same request is sent again; each break is said."""
     twin.cuts = [(4, problem), (4, problem), (9, problem), None]
@@ -97,7 +97,7 @@ def test_a_stream_that_cannot_be_mended_is_given_up(twin: Twin, client: Client) 
 
 def test_a_refusal_in_the_middle_is_final(twin: Twin, client: Client) -> None:
     """Only what may pass is asked again."""
-    twin.cuts = [(2, Problem(500, "Broken", "a bug of ours"))]
+    twin.cuts = [(2, Refusal(500, "Broken", "a bug of ours"))]
     with pytest.raises(Refused, match="a bug of ours"):
         list(client.deliberate(ASK))
     assert len(twin.asked) == 1
@@ -105,7 +105,7 @@ def test_a_refusal_in_the_middle_is_final(twin: Twin, client: Client) -> None:
 
 def test_what_breaks_off_before_it_began_is_not_asked_again(twin: Twin, client: Client) -> None:
     """A server that is not ready says so at once."""
-    twin.refusal = Problem(503, "Unavailable", "no engine answers")
+    twin.refusal = Refusal(503, "Unavailable", "no engine answers")
     with pytest.raises(Refused, match="no engine answers") as refused:
         list(client.deliberate(ASK))
     assert (refused.value.status, refused.value.title) == (503, "Unavailable")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from deadline import until
 from fastapi import Response
-from http_twin import Problem, Twin, serving, suspended
+from http_twin import Refusal, Twin, serving, suspended
 from rich.console import Console
 
 from cli import main
@@ -76,7 +76,7 @@ def test_deliberate_sends_what_was_given_and_no_more(twin: Twin, capsys: Capture
         "--title T --rubric R --require one --require two --rounds 2 --agents 2 --policy council "
         "--timeout 9.5 --id mine"
     )
-    twin.refusal = Problem(400, "InvalidRequest", "enough")
+    twin.refusal = Refusal(400, "InvalidRequest", "enough")
     main(["deliberate", "Clock", "--role", "DEV", *options.split()])
     main(["deliberate", "", "--role", "DEV"])
     first, second = (asked.body for asked in twin.asked)
@@ -231,13 +231,13 @@ def test_a_deliberation_that_breaks_off_for_good(twin: Twin) -> None:
 
 
 def test_watching_can_be_left(twin: Twin, capsys: Capture) -> None:
-    """It is said that this changes nothing."""
+    """Who watches waits for it, so it is said when it goes on without."""
     main(["deliberate", "Clock", "--role", "DEV", "--id", "x"])
     twin.hold = 3
     interrupter = interrupt_when(lambda: twin.asked[-1].call.endswith("/events"))
     assert main(["watch", "x"]) == 130
     interrupter.join()
-    assert "the deliberation is not touched" in capsys.readouterr().err
+    assert "not watched any more" in capsys.readouterr().err
 
 
 def test_show_what_has_not_ended(twin: Twin, capsys: Capture) -> None:
@@ -274,7 +274,7 @@ def test_councils_and_status(twin: Twin, capsys: Capture) -> None:
     ]
     assert main(["status"]) == 0
     out = capsys.readouterr().out
-    for part in ("degraded", "out of memory", "1 h 2 min", "DEV 8, QA 4", "48.2 s", "2 pending"):
+    for part in ("degraded", "out of memory", "1 h 2 min", "DEV 8, QA 4", "48.2 s", "2 pending, 1"):
         assert part in out
     assert main(["councils", "--json"]) == 0
     assert len(json_out(capsys)) == 5
@@ -293,13 +293,7 @@ def test_a_server_of_another_version(twin: Twin, capsys: Capture) -> None:
 
 
 ERRORS = [
-    (400, "InvalidRequest", "role: no council 'LEGAL'; known roles: DEV, QA"),
-    (400, "InvalidRequest", "text: is empty; say what the council is to do"),
     (400, "InvalidRequest", "text: 5000 tokens are over the budget of 1200"),
-    (400, "InvalidRequest", "rounds: 9 is over this server's cap of 4"),
-    (400, "InvalidRequest", "num_agents: 9 is over this server's cap of 3"),
-    (400, "InvalidRequest", "policy: no policy 'duel'; known policies: council, vote, single"),
-    (400, "InvalidRequest", "timeout_seconds: Input should be greater than 0"),
     (404, "NotFound", "no deliberation 'x'"),
     (409, "Conflict", "task_id 'x' belongs to another request; send a new one"),
     (409, "Ended", "deliberation 'x' has ended already"),
@@ -327,10 +321,38 @@ COMMANDS = [
 def test_every_refusal_is_one_line(words: str, twin: Twin, capsys: Capture) -> None:
     """Command x error: the problem's own detail, on standard error, and exit code 1."""
     for status, title, detail in ERRORS:
-        twin.refusal = Problem(status, title, detail)
+        twin.refusal = Refusal(status, title, detail)
         assert main(words.split()) == 1
         assert one_line(capsys) == f"conclave: {detail}\n"
     assert len(twin.asked) == len(ERRORS)
+
+
+@pytest.mark.parametrize("how", ["", "--watch", "--detach", "--json", "--watch --json"])
+def test_what_cannot_be_asked_is_said_by_the_server(
+    how: str, twin: Twin, tmp_path: Path, capsys: Capture
+) -> None:
+    """Whatever is wrong with a request, the server's own check says it, in one line."""
+    long = tmp_path / "long"
+    long.write_text("word " * 60_000)
+    main(["deliberate", "Clock", "--role", "DEV", "--id", "taken", "--detach"])
+    capsys.readouterr()
+    for wrong, says in (
+        ("Clock --role LEGAL", "role: no council 'LEGAL'; known roles: DEV, QA, ARCHITECT"),
+        (" --role DEV", "text: String should have at least 1 character"),
+        ("Clock --role DEV --rounds 9", "rounds: 9 is over this server's cap of 4"),
+        ("Clock --role DEV --rounds -1", "rounds: Input should be greater than or equal to 0"),
+        ("Clock --role DEV --agents 9", "num_agents: 9 is over this server's cap of 3"),
+        ("Clock --role DEV --agents 0", "num_agents: Input should be greater than or equal to 1"),
+        ("Clock --role DEV --policy duel", "policy: no policy 'duel'; known policies: council, "),
+        ("Clock --role DEV --timeout -1", "timeout_seconds: Input should be greater than 0"),
+        ("Clock --role DEV --timeout nan", "request: cannot be sent as JSON: "),
+        ("Other --role DEV --id taken", "task_id 'taken' belongs to another request"),
+        (f"@{long} --role DEV", "body: 30"),
+        ("\udcff --role DEV", "body: is no JSON: "),
+    ):
+        text, _, options = wrong.partition(" ")
+        assert main(["deliberate", text, *options.split(), *how.split()]) == 1
+        assert says in one_line(capsys)
 
 
 @pytest.mark.parametrize("words", COMMANDS)
