@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_here(commands)
     _add_asking(commands)
+    _add_plan(commands)
     _add_reading(commands)
     return parser
 
@@ -108,6 +109,19 @@ def _add_asking(commands: Any) -> None:
     how.add_argument("--watch", action="store_true", help="show it live")
     how.add_argument("--detach", action="store_true", help="print the id and leave it running")
     ask.set_defaults(run=_deliberate)
+
+
+def _add_plan(commands: Any) -> None:
+    plan = _add(
+        commands,
+        "plan",
+        "publish an approved plan on the bus and follow its decisions",
+        "plan examples/plan-approved.json",
+        url=True,
+    )
+    plan.add_argument("file", metavar="FILE", type=Path, help="the event as JSON")
+    plan.add_argument("--bus", default="", metavar="URL", help="default: asked of the engine")
+    plan.set_defaults(run=_plan)
 
 
 def _add_reading(commands: Any) -> None:
@@ -199,6 +213,14 @@ def _deliberate(options: argparse.Namespace) -> None:
     screen, form = _screen(), _form(options)
     with Client(options.url, screen.beside(form).print) as client:
         (detach if options.detach else deliberate)(client, ask, form, screen)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.plan import plan
+
+    with Client(options.url) as client:
+        plan(client, options.file, options.bus, _form(options), _screen())
 
 
 def _one(options: argparse.Namespace) -> None:

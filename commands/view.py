@@ -27,6 +27,8 @@ DOING = {
 }
 TEXT_WIDTH = 76
 BAR = 12
+EXCERPT_LINES = 6
+"""Of each text where several decisions are shown at once."""
 
 ENDS = {"completed": "green", "failed": "red", "suspended": "yellow", "in_progress": "cyan"}
 
@@ -119,7 +121,7 @@ class Board:
             table.add_column(name, justify="right", no_wrap=True)
         for row in self.rows.values():
             figures = (*map(str, row.counts), f"{row.state.usage.generated:,}")
-            table.add_row(row.role, row.doing, *figures, f"{row.elapsed_s:.0f}")
+            table.add_row(row.role, row.doing or "waiting", *figures, f"{row.elapsed_s:.0f}")
         return table
 
 
