@@ -27,7 +27,6 @@ from engine.results import Result
 from engine.types import Task, Usage
 
 
-
 def demo(plan: Path, out: Path, console: Console) -> None:
     """Run the whole demonstration; SetupError where it cannot be done on this machine."""
     started = time.monotonic()

@@ -18,6 +18,7 @@ from engine.planning import SUBJECT, PlanApproved, tasks
 from engine.results import Result, result
 from engine.types import Task
 
+
 def plan(client: Client, file: Path, bus: str, form: Form, screen: Screen) -> None:
     """Publish the event in `file` and follow its deliberations; NoDecision if one fails.
 

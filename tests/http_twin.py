@@ -20,7 +20,7 @@ from fastapi.responses import StreamingResponse
 
 from actors.bridge import Health
 from edges.asked import read_request
-from edges.desk import BusStatus, CouncilInfo, Stats, Status
+from edges.desk import BusStatus, CouncilInfo, PoolStatus, Stats, Status
 from edges.refusals import Problem, problem
 from engine.config import Config, PoolConfig
 from engine.decision import failed
@@ -74,6 +74,7 @@ class Twin:
         self.cuts: list[tuple[int, Refusal | None] | None] = []
         self.hold = 0
         self.pace_s = 0.0
+        self.bus_url = CONFIG.bus.url
         self.gate = threading.Event()
         self.left: list[str] = []
         self.url = ""
@@ -211,7 +212,7 @@ def _add_whole(app: FastAPI, twin: Twin) -> None:
     @app.get("/v1/{what}")
     async def whole(what: str, request: Request) -> Any:
         await _note(twin, request)
-        return twin.answer or {"councils": _councils(), "status": _status()}[what]
+        return twin.answer or {"councils": _councils(), "status": _status(twin.bus_url)}[what]
 
 
 async def _note(twin: Twin, request: Request) -> dict[str, Any]:
@@ -241,7 +242,7 @@ def _councils() -> list[CouncilInfo]:
     ]
 
 
-def _status() -> Status:
+def _status(bus_url: str) -> Status:
     bridge = Health(
         connected=True,
         in_flight=1,
@@ -256,6 +257,7 @@ def _status() -> Status:
         version="0.1.0",
         uptime_seconds=3723,
         troubles=("conclave:agent:small:0: failed out of memory",),
+        pools=(PoolStatus(name="small", model="/models/SmolLM2-135M-Instruct", agents=(None,)),),
         stats=Stats(
             total_deliberations=12,
             total_orchestrations=0,
@@ -263,7 +265,7 @@ def _status() -> Status:
             active_councils=5,
             role_counts={"DEV": 8, "QA": 4},
         ),
-        bus=BusStatus(url=CONFIG.bus.url, bridge=bridge),
+        bus=BusStatus(url=bus_url, bridge=bridge),
     )
 
 
