@@ -27,6 +27,8 @@ from engine.planning import SUBJECT, PlanApproved, plan_approved
 from engine.types import Task
 
 DECIDED_WITHIN_S = 900.0
+REACH_WITHIN_S = 3.0
+"""Somebody waits before a terminal, and may try again."""
 
 
 def read_plan(plan: Path) -> bytes:
@@ -49,7 +51,7 @@ def understood(data: bytes, seq: int) -> PlanApproved:
 
 async def publish(url: str, data: bytes, producer: str) -> PlanApproved:
     """Send the plan as its producer would; the plan as it arrived."""
-    client = await connect(url, producer, lambda: None)
+    client = await connect(url, producer, lambda: None, REACH_WITHIN_S)
     try:
         return understood(data, await _stored(client, data))
     finally:
