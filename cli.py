@@ -75,9 +75,46 @@ def _add_here(commands: Any) -> None:
     demo.add_argument("--plan", type=Path, default=PLAN, help="the event, default: %(default)s")
     demo.add_argument("--out", type=Path, help="file for the decisions, default: in .conclave/")
     demo.set_defaults(run=_demo)
-    serve = _add(commands, "serve", "run the engine on this machine until Ctrl-C", "serve")
-    serve.add_argument("--port", type=int, default=8000, help="of HTTP, default: %(default)s")
-    serve.add_argument("--store", type=Path, default=Path(".conclave"), help="folder of the bus")
+    _add_serve(commands)
+
+
+def _add_serve(commands: Any) -> None:
+    serve = _add(
+        commands,
+        "serve",
+        "run the engine until Ctrl-C: here, or in a Ray cluster that runs already",
+        "serve",
+        "serve --config examples/gpu.yaml",
+        "serve --address auto --bus nats://10.0.0.7:4222",
+    )
+    serve.add_argument(
+        "--port", type=_port, metavar="N", help="of HTTP, default: 8000; 0: a free one"
+    )
+    serve.add_argument("--grpc-port", type=_port, metavar="N", help="default: 9000")
+    serve.add_argument("--nats-port", type=_port, metavar="N", help="default: 4222")
+    serve.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a Serve config with other models and councils, such as examples/gpu.yaml; its ports "
+        "and its bus hold where no option names others",
+    )
+    serve.add_argument(
+        "--address",
+        default="",
+        metavar="HOST:PORT",
+        help="join the Ray cluster there (auto: the one of this machine) and start only Serve",
+    )
+    serve.add_argument(
+        "--bus", default="", metavar="URL", help="a NATS server that runs; default: one is started"
+    )
+    serve.add_argument(
+        "--store",
+        type=Path,
+        default=Path(".conclave"),
+        metavar="DIR",
+        help="for the bus's streams and the log, default: %(default)s",
+    )
     serve.set_defaults(run=_serve)
 
 
@@ -182,16 +219,38 @@ def _id(said: str) -> str:
     return said
 
 
+def _port(said: str) -> int:
+    if not said.isdecimal() or int(said) > 65535:
+        raise argparse.ArgumentTypeError(f"{said!r} is no port, 0 to 65535")
+    return int(said)
+
+
 def _demo(options: argparse.Namespace) -> None:
     from commands.demo import default_out, demo  # what it needs takes a second to import
 
-    demo(options.plan, options.out or default_out(), _console())
+    try:
+        demo(options.plan, options.out or default_out(), _console())
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; everything is stopped") from None
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from commands.laptop import serve
+    from commands.serve import serve
+    from commands.site import Wanted
 
-    serve(options.store, options.port, _console())
+    wanted = Wanted(
+        store=options.store,
+        port=options.port,
+        grpc_port=options.grpc_port,
+        nats_port=options.nats_port,
+        bus=options.bus,
+        address=options.address,
+        file=options.config,
+    )
+    try:
+        serve(wanted, _console())
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; everything is stopped") from None
 
 
 def _deliberate(options: argparse.Namespace) -> None:

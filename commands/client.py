@@ -297,7 +297,7 @@ def _opened(url: str) -> httpx.Client:
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise wrong
         secure = parsed.scheme == "https"  # else reading the certificates is what takes the time
-        return httpx.Client(base_url=url, verify=secure, trust_env=not _here(parsed.host))
+        return httpx.Client(base_url=url, verify=secure, trust_env=not is_here(parsed.host))
     except httpx.InvalidURL:
         raise wrong from None
     except (ImportError, ValueError) as error:
@@ -305,7 +305,8 @@ def _opened(url: str) -> httpx.Client:
         raise SetupError(what, "Mend or unset HTTP_PROXY, HTTPS_PROXY and ALL_PROXY") from error
 
 
-def _here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether a host is this machine by its own name for itself."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -18,8 +18,8 @@ import httpx
 from rich.console import Console
 from rich.markup import escape
 
-from commands.laptop import POLL_S, READY_WITHIN_S, Site, on_this_machine, working
 from commands.plans import follow, publish, read_plan
+from commands.site import POLL_S, READY_WITHIN_S, Site, Wanted, on_this_machine, working
 from commands.view import EXCERPT_LINES, summary, tokens
 from engine.errors import SetupError
 from engine.planning import SUBJECT, tasks
@@ -34,7 +34,7 @@ def demo(plan: Path, out: Path, console: Console) -> None:
     data = read_plan(plan)
     with (
         TemporaryDirectory(prefix="conclave-") as store,
-        on_this_machine(Path(store), out.with_suffix(".log"), console) as site,
+        on_this_machine(Wanted(Path(store)), out.with_suffix(".log"), console) as site,
     ):
         asyncio.run(_Show(site, data, out, console).run())
     console.print(f"Everything is stopped. {time.monotonic() - started:.0f} s in all.")
