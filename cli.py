@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_url(parser, default_url())
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_here(commands)
+    _add_doctor(commands)
     _add_asking(commands)
     _add_plan(commands)
     _add_reading(commands)
@@ -116,6 +117,15 @@ def _add_serve(commands: Any) -> None:
         help="for the bus's streams and the log, default: %(default)s",
     )
     serve.set_defaults(run=_serve)
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = _add(commands, "doctor", "is this machine ready, and if not, what to do", "doctor")
+    _add_url(doctor, argparse.SUPPRESS)
+    for option, number in (("--port", 8000), ("--grpc-port", 9000), ("--nats-port", 4222)):
+        about = "as for `serve`, default: %(default)s"
+        doctor.add_argument(option, type=_port, metavar="N", default=number, help=about)
+    doctor.set_defaults(run=_doctor)
 
 
 def _add_asking(commands: Any) -> None:
@@ -251,6 +261,14 @@ def _serve(options: argparse.Namespace) -> None:
         serve(wanted, _console())
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; everything is stopped") from None
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.doctor import Ports, doctor
+
+    with Client(options.url) as client:
+        doctor(client, Ports(options.port, options.grpc_port, options.nats_port), _console())
 
 
 def _deliberate(options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from commands.hints import command
@@ -27,7 +28,7 @@ def serve(wanted: Wanted, console: Console) -> None:
     """Bring the engine up and keep it so until an interruption, which takes it down."""
     log = wanted.store / "serve.log"
     with on_this_machine(wanted._replace(store=wanted.store / "nats"), log, console) as site:
-        console.print(addresses(site))
+        console.print(Padding(addresses(site), (1, 2)))
         console.print("Ask it from another terminal:\n")
         for about, line in examples(site):
             console.print(f"  [dim]# {about}[/]", highlight=False)
@@ -41,9 +42,9 @@ def addresses(site: Site) -> Table:
     http, grpc = site.address, f"{httpx.URL(site.address).host}:{site.config.grpc.port}"
     table = Table.grid(padding=(0, 2))
     for name, where, what in (
-        ("  HTTP", http, f"every path with its fields: {http}/docs"),
-        ("  gRPC", grpc, "fleet.orchestrator.v1.OrchestratorService"),
-        ("  NATS", site.config.bus.url, "plans on planning.plan.approved"),
+        ("HTTP", http, f"every path with its fields: {http}/docs"),
+        ("gRPC", grpc, "fleet.orchestrator.v1.OrchestratorService"),
+        ("NATS", site.config.bus.url, "plans on planning.plan.approved"),
     ):
         table.add_row(name, f"[bold]{where}[/]", f"[dim]{what}[/]")
     return table
@@ -68,8 +69,10 @@ def _ask(role: str, url: str) -> str:
 
 def _curl(url: str, body: str) -> str:
     headers = ("Content-Type: application/json", "Accept: text/event-stream")
-    options = " ".join(f"-H {shlex.quote(header)}" for header in headers)
-    return f"curl -N {url}/v1/deliberations {options} \\\n    -d {shlex.quote(body)}"
+    options = [f"-H {shlex.quote(header)}" for header in headers]
+    return " \\\n    ".join(
+        (f"curl -N {url}/v1/deliberations", *options, f"-d {shlex.quote(body)}")
+    )
 
 
 def _near(path: Path) -> str:
