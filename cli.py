@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import signal
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from commands.hints import DEFAULT_URL, default_url
 from engine.errors import ConclaveError
+from engine.policies import POLICIES
+
+if TYPE_CHECKING:
+    from commands.watch import Form, Screen
 
 PLAN = Path(__file__).resolve().parent / "examples" / "plan-approved.json"
+
+ABOUT = """\
+Councils of agents that deliberate: each drafts alone, criticises its peers, revises and votes;
+the decision comes with its reasons, its dissent and its cost.
+"""
+EXAMPLES = """\
+a first session, in two terminals:
+  conclave doctor                     is this machine ready?
+  conclave serve                      run the engine here
+  conclave deliberate 'Name two ways to test a clock' --role DEV --watch
+  conclave councils                   who there is to ask
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,41 +46,304 @@ def main(arguments: list[str] | None = None) -> int:
     except ConclaveError as error:
         print(f"conclave: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("conclave: interrupted; everything is stopped", file=sys.stderr)
+    except KeyboardInterrupt as interrupted:
+        print(f"conclave: {interrupted or 'interrupted'}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever reads our output has seen enough; what is left goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="conclave", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    demo = commands.add_parser("demo", help="show the main job on this machine, with real parts")
+    parser = argparse.ArgumentParser(
+        prog="conclave", description=ABOUT, epilog=EXAMPLES, formatter_class=_Help
+    )
+    parser.add_argument("--version", action="version", version=f"conclave {_version()}")
+    _add_url(parser, default_url())
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_here(commands)
+    _add_doctor(commands)
+    _add_asking(commands)
+    _add_plan(commands)
+    _add_reading(commands)
+    return parser
+
+
+def _add_here(commands: Any) -> None:
+    """The commands that run something on this machine."""
+    demo = _add(commands, "demo", "show the main job on this machine, with real parts", "demo")
     demo.add_argument("--plan", type=Path, default=PLAN, help="the event, default: %(default)s")
     demo.add_argument("--out", type=Path, help="file for the decisions, default: in .conclave/")
     demo.set_defaults(run=_demo)
-    serve = commands.add_parser("serve", help="run the engine on this machine until Ctrl-C")
-    serve.add_argument("--port", type=int, default=8000, help="of HTTP, default: %(default)s")
-    serve.add_argument("--store", type=Path, default=Path(".conclave"), help="folder of the bus")
+    _add_serve(commands)
+
+
+def _add_serve(commands: Any) -> None:
+    serve = _add(
+        commands,
+        "serve",
+        "run the engine until Ctrl-C: here, or in a Ray cluster that runs already",
+        "serve",
+        "serve --config examples/gpu.yaml",
+        "serve --address auto --bus nats://10.0.0.7:4222",
+    )
+    serve.add_argument(
+        "--port", type=_port, metavar="N", help="of HTTP, default: 8000; 0: a free one"
+    )
+    serve.add_argument("--grpc-port", type=_port, metavar="N", help="default: 9000")
+    serve.add_argument("--nats-port", type=_port, metavar="N", help="default: 4222")
+    serve.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a Serve config with other models and councils, such as examples/gpu.yaml; its ports "
+        "and its bus hold where no option names others",
+    )
+    serve.add_argument(
+        "--address",
+        default="",
+        metavar="HOST:PORT",
+        help="join the Ray cluster there (auto: the one of this machine) and start only Serve",
+    )
+    serve.add_argument(
+        "--bus", default="", metavar="URL", help="a NATS server that runs; default: one is started"
+    )
+    serve.add_argument(
+        "--store",
+        type=Path,
+        default=Path(".conclave"),
+        metavar="DIR",
+        help="for the bus's streams and the log, default: %(default)s",
+    )
     serve.set_defaults(run=_serve)
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = _add(commands, "doctor", "is this machine ready, and if not, what to do", "doctor")
+    _add_url(doctor, argparse.SUPPRESS)
+    for option, number in (("--port", 8000), ("--grpc-port", 9000), ("--nats-port", 4222)):
+        about = "as for `serve`, default: %(default)s"
+        doctor.add_argument(option, type=_port, metavar="N", default=number, help=about)
+    doctor.set_defaults(run=_doctor)
+
+
+def _add_asking(commands: Any) -> None:
+    """The commands that give a running engine work."""
+    ask = _add(
+        commands,
+        "deliberate",
+        "ask a council and wait for its decision",
+        "deliberate 'Name two ways to test a clock' --role DEV --watch",
+        "deliberate @task.md --role QA --require 'No new services' --json",
+        url=True,
+    )
+    ask.add_argument("text", metavar="TEXT", help="the task; @FILE reads a file, - standard input")
+    ask.add_argument("--role", required=True, help="the council to ask; see `conclave councils`")
+    ask.add_argument("--title", default="", help="what the task is called")
+    ask.add_argument("--rubric", default="", help="what a good answer is judged by")
+    ask.add_argument(
+        "--require", action="append", default=[], metavar="LINE", help="a requirement; repeatable"
+    )
+    ask.add_argument("--rounds", type=int, metavar="N", help="of critique and revision")
+    ask.add_argument("--agents", type=int, metavar="N", help="how many of the council's agents")
+    ask.add_argument("--policy", default="", help=_policies())
+    ask.add_argument(
+        "--timeout", type=float, metavar="S", help="decide within so many seconds of work"
+    )
+    ask.add_argument("--id", type=_id, help="the same id is the same deliberation; default: new")
+    how = ask.add_mutually_exclusive_group()
+    how.add_argument("--watch", action="store_true", help="show it live")
+    how.add_argument("--detach", action="store_true", help="print the id and leave it running")
+    ask.set_defaults(run=_deliberate)
+
+
+def _add_plan(commands: Any) -> None:
+    plan = _add(
+        commands,
+        "plan",
+        "publish an approved plan on the bus and follow its decisions",
+        "plan examples/plan-approved.json",
+        url=True,
+    )
+    plan.add_argument("file", metavar="FILE", type=Path, help="the event as JSON")
+    plan.add_argument("--bus", default="", metavar="URL", help="default: asked of the engine")
+    plan.set_defaults(run=_plan)
+
+
+def _add_reading(commands: Any) -> None:
+    """The commands that look into a running engine, or end work of it."""
+    for name, about in (
+        ("watch", "follow a deliberation from its beginning to its end"),
+        ("show", "what is stored of a deliberation: its decision, or what there is so far"),
+        ("cancel", "end a deliberation without a decision"),
+    ):
+        one = _add(commands, name, about, f"{name} 0b9e1c1e-7c1b-4b55-9a37-2f1d2f3c1b1a", url=True)
+        one.add_argument("id", metavar="ID", type=_id, help="as `deliberate` or a plan gave it")
+        one.set_defaults(run=_one)
+    for name, about in (
+        ("councils", "who there is to ask, and what they do now"),
+        ("status", "how the engine is: health, troubles, addresses, figures"),
+    ):
+        _add(commands, name, about, name, url=True).set_defaults(run=_whole)
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Examples keep their lines, and the names of all commands and options fit their column."""
+
+    def __init__(self, prog: str) -> None:
+        width = min(100, shutil.get_terminal_size().columns) - 2
+        super().__init__(prog, max_help_position=20, width=width)
+
+
+def _add(
+    commands: Any, name: str, about: str, *examples: str, url: bool = False
+) -> argparse.ArgumentParser:
+    """A subcommand with its examples; `url` for those that ask a running engine."""
+    lines = "\n".join(f"  conclave {example}" for example in examples)
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.",
+        epilog=f"for example:\n{lines}",
+        formatter_class=_Help,
+    )
+    if url:
+        _add_url(parser, argparse.SUPPRESS)  # else it would hide what stands before the command
+        parser.add_argument("--json", action="store_true", help="JSON on standard output")
     return parser
+
+
+def _policies() -> str:
+    return "; ".join(f"{policy.name}: {policy.about}" for policy in POLICIES.values())
+
+
+def _add_url(parser: argparse.ArgumentParser, default: str) -> None:
+    about = f"the engine that is asked, default: $CONCLAVE_URL or {DEFAULT_URL}"
+    parser.add_argument("--url", default=default, help=about)
+
+
+def _id(said: str) -> str:
+    if not said.strip():
+        raise argparse.ArgumentTypeError("is empty")
+    return said
+
+
+def _port(said: str) -> int:
+    if not said.isdecimal() or int(said) > 65535:
+        raise argparse.ArgumentTypeError(f"{said!r} is no port, 0 to 65535")
+    return int(said)
 
 
 def _demo(options: argparse.Namespace) -> None:
     from commands.demo import default_out, demo  # what it needs takes a second to import
 
-    demo(options.plan, options.out or default_out(), _screen())
+    try:
+        demo(options.plan, options.out or default_out(), _console())
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; everything is stopped") from None
 
 
 def _serve(options: argparse.Namespace) -> None:
-    from commands.laptop import serve
+    from commands.serve import serve
+    from commands.site import Wanted
 
-    serve(options.store, options.port, _screen())
+    wanted = Wanted(
+        store=options.store,
+        port=options.port,
+        grpc_port=options.grpc_port,
+        nats_port=options.nats_port,
+        bus=options.bus,
+        address=options.address,
+        file=options.config,
+    )
+    try:
+        serve(wanted, _console())
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; everything is stopped") from None
 
 
-def _screen() -> Console:
+def _doctor(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.doctor import Ports, doctor
+
+    with Client(options.url) as client:
+        doctor(client, Ports(options.port, options.grpc_port, options.nats_port), _console())
+
+
+def _deliberate(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.deliberate import Ask, deliberate, detach, new_id
+
+    ask = Ask(
+        text=options.text,
+        role=options.role,
+        id=options.id or new_id(),
+        title=options.title,
+        rubric=options.rubric,
+        require=tuple(options.require),
+        rounds=options.rounds,
+        agents=options.agents,
+        policy=options.policy,
+        timeout=options.timeout,
+    )
+    screen, form = _screen(), _form(options)
+    with Client(options.url, screen.beside(form).print) as client:
+        (detach if options.detach else deliberate)(client, ask, form, screen)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.plan import plan
+
+    with Client(options.url) as client:
+        plan(client, options.file, options.bus, _form(options), _screen())
+
+
+def _one(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.show import cancel, show
+    from commands.watch import watch
+
+    screen, form = _screen(), _form(options)
+    with Client(options.url, screen.beside(form).print) as client:
+        does = {"watch": watch, "show": show, "cancel": cancel}[options.command]
+        does(client, options.id, form, screen)
+
+
+def _whole(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.look import councils, status
+
+    with Client(options.url) as client:
+        does = {"councils": councils, "status": status}[options.command]
+        does(client, _form(options), _screen())
+
+
+def _form(options: argparse.Namespace) -> Form:
+    from commands.watch import Form
+
+    if options.command == "watch" or getattr(options, "watch", False):
+        return Form.JSON_LINES if options.json else Form.LIVE
+    return Form.JSON if options.json else Form.DECISION
+
+
+def _screen() -> Screen:
+    from commands.watch import Screen
+
+    return Screen(out=_console(), err=Console(file=sys.stderr))
+
+
+def _console() -> Console:
     """Bound to the terminal of now: while Ray runs, its own words go to a log."""
     return Console(file=sys.stdout)
+
+
+def _version() -> str:
+    try:
+        return version("conclave")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from actors.calls import ActorAway, call
 from actors.council import CouncilHealth
 from actors.patience import pauses
-from actors.roster import NAMESPACE, Roster
+from actors.roster import NAMESPACE, PREFIX, Roster
 from actors.run import Terms
 from engine.errors import Broken, InvalidRequest, Unavailable
 from engine.events import END, Record
@@ -37,6 +37,16 @@ def find_actor(name: str) -> Any:
         return ray.get_actor(name, namespace=NAMESPACE)
     except ValueError:
         return None
+
+
+def named_actors() -> list[str]:
+    """The names of all living actors of ours, of whatever version."""
+    import ray
+
+    actors = ray.util.list_named_actors(all_namespaces=True)
+    return [
+        a["name"] for a in actors if a["namespace"] == NAMESPACE and a["name"].startswith(PREFIX)
+    ]
 
 
 class Conclusion(NamedTuple):

@@ -42,7 +42,7 @@ def nats_server(store: Path, port: int = 0) -> Iterator[NatsServer]:
         server.start()
         yield server
     finally:
-        with _undisturbed():
+        with undisturbed():
             server.stop()
 
 
@@ -59,7 +59,7 @@ def local_ray(num_cpus: int = 16, object_store_bytes: int = 150 * MIB) -> Iterat
     try:
         yield _start_ray(mark, folder, num_cpus, object_store_bytes)
     finally:
-        with _undisturbed():
+        with undisturbed():
             _stop_ray(mark)
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -123,7 +123,7 @@ def marked(mark: str) -> list[int]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Let cleaning up finish although Ctrl-C or a kill comes again; main thread only matters."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -64,7 +64,7 @@ class NatsServer:
         if self.port:
             require_free(self.port, "nats-server")
         lock = self._lock_store()
-        command = [sys.executable, "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), _binary()]
+        command = [sys.executable, "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), nats_binary()]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--config", str(self._write_config())],
@@ -166,7 +166,7 @@ def free_port() -> int:
         return port
 
 
-def _binary() -> str:
+def nats_binary() -> str:
     """The nats-server beside this Python, else the one on the path."""
     beside = Path(sys.executable).parent / "nats-server"
     found = str(beside) if beside.exists() else shutil.which("nats-server")

@@ -13,10 +13,10 @@ from ray.exceptions import RayTaskError
 
 from actors.bus import connect, provision
 from actors.calls import ActorAway, call
-from actors.councils import find_actor
+from actors.councils import find_actor, named_actors
 from actors.crew import Kind, Seat
 from actors.patience import BROKEN, pauses, said
-from actors.roster import NAMESPACE, PREFIX
+from actors.roster import PREFIX
 from engine.config import BusConfig
 from engine.errors import ConclaveError, SetupError
 from engine.types import Data
@@ -109,7 +109,7 @@ class Supervisor:
 
     async def _remove_strangers(self) -> None:
         """Drain and kill the actors of ours that no seat is for: bridges first, they bring work."""
-        names = [n for n in await asyncio.to_thread(_named) if n not in self._posts]
+        names = [n for n in await asyncio.to_thread(named_actors) if n not in self._posts]
         for kind in ("bridge", "council", "agent"):
             await asyncio.gather(*(_retire(n) for n in names if n.startswith(f"{PREFIX}{kind}:")))
 
@@ -210,14 +210,6 @@ async def _provision(bus: BusConfig) -> None:
         await provision(client.streams(), bus)
     finally:
         await client.leave()
-
-
-def _named() -> list[str]:
-    """The names of all living actors of ours, of whatever version."""
-    actors = ray.util.list_named_actors(all_namespaces=True)
-    return [
-        a["name"] for a in actors if a["namespace"] == NAMESPACE and a["name"].startswith(PREFIX)
-    ]
 
 
 async def _retire(name: str) -> None:

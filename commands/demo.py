@@ -10,57 +10,34 @@ import asyncio
 import os
 import signal
 import time
-from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
 from rich.console import Console
-from rich.live import Live
+from rich.markup import escape
 
-from actors.bus import connect
-from actors.journal import Journal
-from actors.streams import PLANS
-from commands.laptop import POLL_S, READY_WITHIN_S, Site, on_this_machine, working
-from commands.view import Board, Row, summary, tokens
-from engine.arrival import Arrival
-from engine.config import BusConfig
+from commands.plans import follow, publish, read_plan
+from commands.site import POLL_S, READY_WITHIN_S, Site, Wanted, on_this_machine, working
+from commands.view import EXCERPT_LINES, summary, tokens
 from engine.errors import SetupError
-from engine.planning import SUBJECT, PlanApproved, plan_approved, tasks
+from engine.planning import SUBJECT, tasks
 from engine.results import Result
 from engine.types import Task, Usage
-
-DECIDED_WITHIN_S = 900.0
 
 
 def demo(plan: Path, out: Path, console: Console) -> None:
     """Run the whole demonstration; SetupError where it cannot be done on this machine."""
     started = time.monotonic()
     console.print("[bold]Conclave[/]: one plan, five councils of three agents, one small model\n")
-    data = _read(plan)
-    _understood(data, 1)
+    data = read_plan(plan)
     with (
         TemporaryDirectory(prefix="conclave-") as store,
-        on_this_machine(Path(store), out.with_suffix(".log"), console) as site,
+        on_this_machine(Wanted(Path(store)), out.with_suffix(".log"), console) as site,
     ):
         asyncio.run(_Show(site, data, out, console).run())
     console.print(f"Everything is stopped. {time.monotonic() - started:.0f} s in all.")
-
-
-def _read(plan: Path) -> bytes:
-    try:
-        return plan.read_bytes()
-    except OSError as error:
-        raise SetupError(
-            f"{plan} cannot be read ({error.strerror})", "Name a plan as JSON"
-        ) from error
-
-
-def _understood(data: bytes, seq: int) -> PlanApproved:
-    """The plan as the bridge will read it under that sequence; InvalidEvent where it cannot."""
-    arrival = Arrival(stream=PLANS, seq=seq, subject=SUBJECT, data=data)
-    return plan_approved(arrival, BusConfig().max_event_bytes)
 
 
 class _Show:
@@ -74,11 +51,11 @@ class _Show:
         """Publish the plan, show the work, keep the decisions, prove that they are kept."""
         async with self._http:
             asked = await self._publish()
-            await self._watch(asked)
+            await follow(self._config.bus.url, asked, self._console)
             found = [await self._read(task) for task in asked]
             self._console.print()
             for one in found:
-                self._console.print(summary(one))
+                self._console.print(summary(one, EXCERPT_LINES), highlight=False)
             self._keep(found)
             await self._kill_councils()
             if [await self._read(task) for task in asked] != found:
@@ -91,39 +68,9 @@ class _Show:
 
     async def _publish(self) -> list[Task]:
         """Send the plan as its producer would; the tasks that must come of it."""
-        client = await connect(self._config.bus.url, "demo-producer", lambda: None)
-        ack = await client.streams().publish(SUBJECT, self._plan)
-        await client.leave()
-        event = _understood(self._plan, ack.seq)
-        self._console.print(f"\nPublished on {SUBJECT}: [bold]{event.plan.title}[/]\n")
+        event = await publish(self._config.bus.url, self._plan, "demo-producer")
+        self._console.print(f"\nPublished on {SUBJECT}: [bold]{escape(event.plan.title)}[/]\n")
         return list(tasks(event, tuple(council.role for council in self._config.councils)))
-
-    async def _watch(self, asked: list[Task]) -> None:
-        """Show every deliberation as its journal grows, until all have ended."""
-        board = Board([task.role for task in asked])
-        journal = await Journal.connect(self._config.bus.url, "demo")
-        try:
-            with Live(board, console=self._console, redirect_stdout=False, redirect_stderr=False):
-                async with asyncio.timeout(DECIDED_WITHIN_S), asyncio.TaskGroup() as group:
-                    for task in asked:
-                        group.create_task(self._follow(journal, task, board.rows[task.role]))
-        except TimeoutError:
-            late = f"Not all have decided after {DECIDED_WITHIN_S:.0f} s"
-            raise SetupError(late, f"Look into {self._out.with_suffix('.log')}") from None
-        finally:
-            await journal.close()
-
-    async def _follow(self, journal: Journal, task: Task, row: Row) -> None:
-        async with aclosing(journal.follow(task.id)) as records:
-            async for record in records:
-                row.add(record)
-                if not self._console.is_terminal:
-                    self._say(row)
-
-    def _say(self, row: Row) -> None:
-        """Where no live board can be drawn, a line whenever a role does something else."""
-        if row.news():
-            self._console.print(f"{row.elapsed_s:5.0f} s  {row.role:10} {row.doing}")
 
     async def _read(self, task: Task) -> Result:
         answer = await self._http.get(f"/v1/deliberations/{task.id}")

@@ -19,7 +19,7 @@ from ray_twins import Moody, Stage, ray_for_tests, staged_pools
 from actors import crew as crews
 from actors import supervisor
 from actors.council import CouncilActor
-from actors.councils import Councils, find_actor
+from actors.councils import Councils, find_actor, named_actors
 from actors.crew import Seat, crew
 from actors.journal import Journal
 from actors.nats_server import NatsServer, free_port
@@ -47,9 +47,9 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Look often, and leave no actor to the next test."""
     monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.1)
     yield
-    for name in supervisor._named():
+    for name in named_actors():
         ray.kill(find_actor(name))
-    until(lambda: not supervisor._named(), "all actors are gone")
+    until(lambda: not named_actors(), "all actors are gone")
 
 
 @pytest.fixture

@@ -1,0 +1,63 @@
+"""A configuration out of a Serve config file; knows nothing of what is done with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from engine.config import Config
+from engine.errors import SetupError
+
+IMPORT_PATH = "serve_app:build"
+EXAMPLE = "see examples/gpu.yaml"
+
+
+def read_config(path: Path) -> Config:
+    """The arguments of our application, with the ports of Serve's own options.
+
+    SetupError names what cannot be read, and where.
+    """
+    try:
+        document = yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise _wrong(path, f"cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise _wrong(path, f"is no YAML ({' '.join(str(error).split())})") from error
+    arguments = _arguments(path, document)
+    for door in ("http", "grpc"):
+        options = document.get(f"{door}_options") or {}
+        given = {name: options[name] for name in ("host", "port") if name in options}
+        if door == "grpc":
+            given.pop("host", None)  # Serve's gRPC takes none
+        if given:
+            arguments[door] = {**(arguments.get(door) or {}), **given}
+    try:
+        return Config.model_validate(arguments)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(("args", *map(str, first["loc"])))
+        raise _wrong(path, f"{where}: {first['msg']}") from error
+
+
+def _arguments(path: Path, document: Any) -> dict[str, Any]:
+    applications = document.get("applications") if isinstance(document, dict) else None
+    if not isinstance(applications, list):
+        raise _wrong(path, "has no list of `applications`")
+    ours = [
+        application
+        for application in applications
+        if isinstance(application, dict) and application.get("import_path") == IMPORT_PATH
+    ]
+    if len(ours) != 1:
+        raise _wrong(path, f"has {len(ours)} applications with `import_path: {IMPORT_PATH}`, not 1")
+    arguments = ours[0].get("args") or {}
+    if not isinstance(arguments, dict):
+        raise _wrong(path, "has `args` that are no mapping")
+    return dict(arguments)
+
+
+def _wrong(path: Path, what: str) -> SetupError:
+    return SetupError(f"{path} {what}", f"Name a Serve config of Conclave: {EXAMPLE}")

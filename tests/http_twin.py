@@ -1,0 +1,286 @@
+"""A twin of the HTTP edge: the same endpoints over a scripted model, in a thread of this process.
+
+Its records are real: engine.deliberation.deliberate() with a scripted model makes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import uvicorn
+from deadline import until
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
+
+from actors.bridge import Health
+from edges.asked import read_request
+from edges.desk import BusStatus, CouncilInfo, PoolStatus, Stats, Status
+from edges.refusals import Problem, problem
+from engine.config import Config, PoolConfig
+from engine.decision import failed
+from engine.deliberation import deliberate
+from engine.errors import ConclaveError, Conflict, Ended, NotFound
+from engine.events import Event, Record, Suspended
+from engine.results import result
+from engine.testing import ScriptedModel, words
+from engine.transcript import fold
+from engine.types import Speak, Task
+
+BEGAN = 1_800_000_000.0
+STEP_S = 1.5
+"""Between two records, by the twin's clock."""
+
+CONFIG = Config(pools={"small": PoolConfig(model="/models/SmolLM2-135M-Instruct")})
+COUNCILS = {council.role: council.seated() for council in CONFIG.councils}
+
+
+class Refusal(Exception):
+    """What the twin answers in place of a result, as scripted."""
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(status, title, detail)
+        self.problem = Problem(status=status, title=title, detail=detail)
+
+
+class Asked(NamedTuple):
+    """A request that came: its method and path, headers and body."""
+
+    call: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+class Twin:
+    """What the edge knows, and how it is to behave.
+
+    `cuts` holds, for each event stream to come, after how many records it ends or what problem it
+    then tells; None lets it go on. `hold` is the number of records after which streams wait for
+    `gate`. `pace_s` is the real time between two records.
+    """
+
+    def __init__(self) -> None:
+        self.speak: Speak = ScriptedModel()
+        self.asked: list[Asked] = []
+        self.records: dict[str, list[Record]] = {}
+        self.tasks: dict[str, Task] = {}
+        self.refusal: Refusal | None = None
+        self.answer: Response | None = None
+        self.cuts: list[tuple[int, Refusal | None] | None] = []
+        self.hold = 0
+        self.pace_s = 0.0
+        self.bus_url = CONFIG.bus.url
+        self.gate = threading.Event()
+        self.left: list[str] = []
+        self.url = ""
+
+    def reset(self) -> None:
+        """As new, at the same address."""
+        url = self.url
+        self.__init__()  # type: ignore[misc]
+        self.url = url
+
+    async def convene(self, body: dict[str, Any]) -> str:
+        """Deliberate at once and keep the records; the id."""
+        task = read_request(json.dumps(body).encode()).task(CONFIG)
+        if self.tasks.setdefault(task.id, task) != task:
+            raise Conflict(f"task_id {task.id!r} belongs to another request; send a new one")
+        if task.id not in self.records:
+            self.records[task.id] = await recorded(task, self.speak)
+        return task.id
+
+    def known(self, id: str) -> list[Record]:
+        """The records of a deliberation."""
+        if id not in self.records:
+            raise NotFound(f"no deliberation {id!r}")
+        return self.records[id]
+
+    async def stream(self, id: str, after: int, attached: bool) -> AsyncGenerator[bytes]:
+        """The events, as far as this connection is to go."""
+        cut = self.cuts.pop(0) if self.cuts else None
+        whole = False
+        try:
+            for sent, record in enumerate(self.records[id]):
+                if cut is not None and sent == cut[0]:
+                    whole = True
+                    if cut[1] is not None:
+                        yield _sse("error", cut[1].problem.model_dump_json())
+                    return
+                if self.hold and sent == self.hold:
+                    while not self.gate.is_set():
+                        yield b": keep-alive\r\n\r\n"
+                        await asyncio.sleep(0.01)
+                if record.seq > after:
+                    yield _sse(record.event.kind, record.model_dump_json(), record.seq)
+                    await asyncio.sleep(self.pace_s)
+            whole = True
+        finally:
+            if attached and not whole:
+                self.left.append(id)
+
+
+async def recorded(task: Task, speak: Speak) -> list[Record]:
+    """All records of a task's deliberation."""
+    records: list[Record] = []
+    async with aclosing(deliberate(task, COUNCILS[task.role], speak, words)) as events:
+        async for event in events:
+            records.append(a_record(task.id, len(records) + 1, event))
+    return records
+
+
+def a_record(id: str, seq: int, event: Event) -> Record:
+    """An event at its place, at the twin's time."""
+    return Record(deliberation=id, seq=seq, at=BEGAN + seq * STEP_S, event=event)
+
+
+def suspended(records: list[Record]) -> list[Record]:
+    """The same deliberation as it was left a third of the way."""
+    first = records[: len(records) // 3]
+    left = Suspended(reason="no caller waited for it any more")
+    return [*first, a_record(first[0].deliberation, len(first) + 1, left)]
+
+
+def cancelled(records: list[Record]) -> list[Record]:
+    """The same deliberation, which has not ended, as it ends when it is cancelled."""
+    end = failed(fold(records), "Cancelled", "it was cancelled on request")
+    return [*records, a_record(records[0].deliberation, len(records) + 1, end)]
+
+
+def _sse(event: str, data: str, id: int = 0) -> bytes:
+    """One server-sent event; CRLF, as the library of the real edge may write it."""
+    return f"id: {id}\r\nevent: {event}\r\ndata: {data}\r\n\r\n".encode()
+
+
+def app_of(twin: Twin) -> FastAPI:
+    """The endpoints over the twin."""
+    app = FastAPI()
+    note = partial(_note, twin)
+
+    @app.exception_handler(Refusal)
+    @app.exception_handler(ConclaveError)
+    async def refuse(_request: Request, error: Refusal | ConclaveError) -> Response:
+        found = error.problem if isinstance(error, Refusal) else problem(error)
+        text = found.model_dump_json()
+        return Response(text, found.status, media_type="application/problem+json")
+
+    def streamed(id: str, request: Request, attached: bool) -> Response:
+        after = int(request.headers.get("last-event-id", "0"))
+        events = twin.stream(id, after, attached)
+        return StreamingResponse(events, media_type="text/event-stream")
+
+    @app.post("/v1/deliberations")
+    async def post(request: Request) -> Response:
+        body = await note(request)
+        id = await twin.convene(body)
+        if request.headers.get("prefer") == "respond-async":
+            begun = result(fold(twin.records[id][:2]))
+            return Response(begun.model_dump_json(), 202, media_type="application/json")
+        assert request.headers["accept"] == "text/event-stream"
+        return streamed(id, request, attached=True)
+
+    @app.get("/v1/deliberations/{id:path}/events")
+    async def events(id: str, request: Request) -> Response:
+        await note(request)
+        twin.known(id)
+        return streamed(id, request, attached=False)
+
+    @app.get("/v1/deliberations/{id:path}")
+    async def read(id: str, request: Request) -> Response:
+        await note(request)
+        found = result(fold(twin.known(id)))
+        return Response(found.model_dump_json(), media_type="application/json")
+
+    @app.delete("/v1/deliberations/{id:path}")
+    async def cancel(id: str, request: Request) -> Response:
+        await note(request)
+        if fold(twin.known(id)).end is not None:
+            raise Ended(f"deliberation {id!r} has ended already")
+        twin.records[id] = cancelled(twin.records[id])
+        found = result(fold(twin.records[id]))
+        return Response(found.model_dump_json(), media_type="application/json")
+
+    _add_whole(app, twin)
+    return app
+
+
+def _add_whole(app: FastAPI, twin: Twin) -> None:
+    @app.get("/v1/{what}")
+    async def whole(what: str, request: Request) -> Any:
+        await _note(twin, request)
+        return twin.answer or {"councils": _councils(), "status": _status(twin.bus_url)}[what]
+
+
+async def _note(twin: Twin, request: Request) -> dict[str, Any]:
+    """Keep what was asked; refuse it where that is scripted."""
+    raw = await request.body()
+    body: dict[str, Any] = json.loads(raw) if raw else {}
+    twin.asked.append(Asked(f"{request.method} {request.url.path}", dict(request.headers), body))
+    if twin.refusal is not None:
+        raise twin.refusal
+    return body
+
+
+def _councils() -> list[CouncilInfo]:
+    return [
+        CouncilInfo(
+            council_id=council.id,
+            role=role,
+            num_agents=len(council.agents),
+            agents=tuple(agent.id for agent in council.agents),
+            status="busy" if role == "DEV" else "idle",
+            models=("/models/SmolLM2-135M-Instruct",),
+            running=("running-id",) if role == "DEV" else (),
+            pid=4711,
+            since=BEGAN,
+        )
+        for role, council in COUNCILS.items()
+    ]
+
+
+def _status(bus_url: str) -> Status:
+    bridge = Health(
+        connected=True,
+        in_flight=1,
+        handled=7,
+        buried=3,
+        redelivered=0,
+        pending=2,
+        last_error="",
+    )
+    return Status(
+        status="degraded",
+        version="0.1.0",
+        uptime_seconds=3723,
+        troubles=("conclave:agent:small:0: failed out of memory",),
+        pools=(PoolStatus(name="small", model="/models/SmolLM2-135M-Instruct", agents=(None,)),),
+        stats=Stats(
+            total_deliberations=12,
+            total_orchestrations=0,
+            avg_deliberation_time_ms=48_200.0,
+            active_councils=5,
+            role_counts={"DEV": 8, "QA": 4},
+        ),
+        bus=BusStatus(url=bus_url, bridge=bridge),
+    )
+
+
+@contextmanager
+def serving(twin: Twin) -> Iterator[Twin]:
+    """The twin at a free port of this machine, gone when left."""
+    config = uvicorn.Config(app_of(twin), port=0, log_level="error", lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started, "the twin serves")
+        port = server.servers[0].sockets[0].getsockname()[1]
+        twin.url = f"http://127.0.0.1:{port}"
+        yield twin
+    finally:
+        server.should_exit = True
+        thread.join()
