@@ -14,9 +14,6 @@ class Attendance:
         self._deserted = deserted
         self._callers: Counter[str] = Counter()
 
-    def __contains__(self, id: str) -> bool:
-        return self._callers[id] > 0
-
     def arrive(self, id: str) -> None:
         """One more caller."""
         self._callers[id] += 1

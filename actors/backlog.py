@@ -6,11 +6,13 @@ its own in the journal's stream, from the acceptance to the durable end.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
+from pydantic import ValidationError
 
 from actors.messages import key_of, next_message
 from actors.patience import BROKEN, patiently, said
@@ -18,6 +20,8 @@ from actors.run import Terms
 from actors.streams import JOURNAL
 from engine.errors import Unavailable
 from engine.types import Data, Task
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -50,14 +54,21 @@ class Backlog:
         await _asked(lambda: self._js.purge_stream(JOURNAL, subject=subject), f"ending {id}")
 
     async def all(self) -> list[Work]:
-        """Everything that was accepted and has not ended, in the order of acceptance."""
+        """Everything that was accepted and has not ended, in the order of acceptance.
+
+        What cannot be read, written by another version perhaps, is left where it is.
+        """
         found: dict[str, Work] = {}
         last = 0
         while (message := await _asked(self._after(last), "reading accepted work")) is not None:
             assert message.seq is not None
             last = message.seq
-            work = Work.model_validate_json(message.data or b"")
-            found.setdefault(work.task.id, work)
+            try:
+                work = Work.model_validate_json(message.data or b"")
+            except ValidationError as error:
+                log.warning("accepted work %s cannot be read: %s", message.subject, said(error))
+            else:
+                found.setdefault(work.task.id, work)
         return list(found.values())
 
     def _after(self, last: int) -> Callable[[], Awaitable[RawStreamMsg | None]]:

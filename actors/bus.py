@@ -26,6 +26,7 @@ from actors.patience import BROKEN, patiently, said
 from actors.streams import PLANS, STREAMS, plan_approved
 from engine.config import BusConfig
 from engine.errors import SetupError, Unavailable
+from engine.fanout import ended
 
 T = TypeVar("T")
 
@@ -33,9 +34,6 @@ log = logging.getLogger(__name__)
 
 REQUEST_S = 3.0
 """How long one request to JetStream may take; a retry is always safe, so it is short."""
-
-CANCELS = 10
-"""`asyncio.wait_for` of Python 3.11 loses a cancellation now and then; nats-py is full of it."""
 
 FLOORS = "conclave-floors"
 """The bucket that remembers, for each durable, the last event below which all are settled."""
@@ -57,11 +55,8 @@ class Connection(Client):
         reconnecting = self._reconnection_task
         with suppress(OSError):
             await self.close()
-        for _ in range(CANCELS):
-            if reconnecting is None or reconnecting.done():
-                return
-            reconnecting.cancel()
-            await asyncio.wait({reconnecting}, timeout=0.2)
+        if reconnecting is not None:
+            await ended(reconnecting)
 
     def streams(self) -> JetStreamContext:
         """JetStream over this connection."""
@@ -100,15 +95,20 @@ async def connect(
         await asyncio.wait_for(first, patience_s)
     except BROKEN as error:
         await client.leave()
-        raise Unavailable(_nobody_there(url, error)) from error
+        raise Unavailable(
+            f"no NATS server answers at {place(url)} ({said(error)}); "
+            "start nats-server or set bus.url"
+        ) from error
+    except asyncio.CancelledError:
+        await client.leave()
+        raise
     return client
 
 
-def _nobody_there(url: str, error: Exception) -> str:
-    """Name the server without its credentials."""
+def place(url: str) -> str:
+    """A server's host and port, without its credentials."""
     parts = urlsplit(url)
-    place = f"{parts.hostname}:{parts.port or 4222}"
-    return f"no NATS server answers at {place} ({said(error)}); start nats-server or set bus.url"
+    return f"{parts.hostname}:{parts.port or 4222}"
 
 
 async def provision(js: JetStreamContext, bus: BusConfig) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import time
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
-from typing import Any, Never, Protocol
+from typing import Any, Literal, Never, Protocol
 
 from actors.journal import Journal, Writer, envelope
 from actors.messages import ROLE, TOOK_MS
@@ -17,6 +17,7 @@ from engine.decision import failed
 from engine.deliberation import Bell, deliberate
 from engine.errors import ConclaveError, Conflict, EngineLost, InvalidRequest, Unavailable
 from engine.events import END, Convened, Suspended
+from engine.fanout import ended
 from engine.results import payload, result
 from engine.transcript import Transcript, fold
 from engine.types import Council, Count, Reply, Task, Turn
@@ -24,6 +25,9 @@ from engine.types import Council, Count, Reply, Task, Turn
 PRODUCER = "conclave"
 LAST_WORDS_WITHIN_S = 5.0
 """A suspension that cannot be written is none the worse: the journal is resumed as it is."""
+CANCELLED = "it was cancelled on request"
+BREAKS = 8
+"""What breaks off more often than this, with no turn finished in between, is given up."""
 VOTE_SHARE = 0.75
 """The share of the reserve in which the ballots must come; the rest is for writing the end."""
 
@@ -58,11 +62,11 @@ class Conduct:
             raise conflict(run.task)
         for record in history.records:
             run.add(record)
-        if history.ended:
+        if history.ended or run.why is Stop.SUSPEND:  # a cancellation can be lost while reading
             return
         writer = journal.writer(run.task.id, history.last)
         try:
-            await _unless(writer.failed(), self._deliberate(run, writer, transcript))
+            await _unless(writer.failed(), self._work(run, writer, transcript))
         except asyncio.CancelledError:
             if run.why is None:
                 raise
@@ -70,11 +74,22 @@ class Conduct:
         finally:
             await writer.close()
 
-    async def cancelled(self, run: Run, writer: Writer) -> None:
-        """End a run that is not driven any more, without a decision; returns when it is durable."""
+    async def _work(self, run: Run, writer: Writer, transcript: Transcript) -> None:
+        if run.why is Stop.CANCEL:
+            await self._end_without(run, writer, "Cancelled", CANCELLED)
+        elif transcript.broke_off >= BREAKS:
+            why = f"it broke off {transcript.broke_off} times and finished no turn in between"
+            await self._end_without(run, writer, "Broken", why)
+        else:
+            await self._deliberate(run, writer, transcript)
+
+    async def _end_without(
+        self, run: Run, writer: Writer, kind: Literal["Cancelled", "Broken"], message: str
+    ) -> None:
+        """End a run without a decision; returns when that is durable."""
         if not run.records:
             writer.append(run.note(Convened(task=run.task, council=self._council)))
-        run.note(failed(fold(run.records), "Cancelled", "it was cancelled on request"))
+        run.note(failed(fold(run.records), kind, message))
         await end_durably(run, writer)
 
     async def _deliberate(self, run: Run, writer: Writer, transcript: Transcript) -> None:
@@ -95,28 +110,36 @@ class Conduct:
     def _clocked(self, run: Run, transcript: Transcript) -> Iterator[Bell]:
         """A bell that rings when the run's time is up, but for what its decision takes.
 
-        The task's time and the server's are of work, whenever that was; the caller's begins now.
+        The task's time and the server's are of work, whenever that was; the callers' is theirs.
         One that resumes too late still has the time for its decision.
         """
-        bell, loop = Bell(), asyncio.get_running_loop()
-        whole = min(run.task.timeout_s or math.inf, self._limits.timeout_s)
-        own = run.terms.timeout_s or math.inf
-        reserve = min(whole, own) * self._limits.decision_reserve
-        hurry_in = max(0.0, min(whole - transcript.worked_s, own) - reserve)
-        bells = (
-            loop.call_later(hurry_in, bell.hurry.set),
-            loop.call_later(hurry_in + reserve * VOTE_SHARE, bell.close.set),
-        )
+        asked = (run.task.timeout_s, run.terms.timeout_s if run.terms.detached else None)
+        whole = min((self._limits.timeout_s, *(s for s in asked if s is not None)))
+        ends = time.monotonic() + whole - transcript.worked_s
+        reserve = min(whole, max(run.left_s, 0.0)) * self._limits.decision_reserve
+        bell = Bell()
+        ringing = asyncio.create_task(self._ring(bell, run, ends, reserve))
         try:
             yield bell
         finally:
-            for each in bells:
-                each.cancel()
+            ringing.cancel()
+
+    async def _ring(self, bell: Bell, run: Run, ends: float, reserve: float) -> None:
+        """Hurry when only the reserve is left, by then also to callers who came meanwhile."""
+        left = 0.0
+        while left >= 0:
+            await asyncio.sleep(left)
+            left = min(ends - time.monotonic(), run.left_s) - reserve
+        bell.hurry.set()
+        await asyncio.sleep(reserve * VOTE_SHARE)
+        bell.close.set()
 
     async def _last_words(self, run: Run, writer: Writer) -> None:
         """Write why the run stops: that it was cancelled, or that it waits to be resumed."""
-        if run.why is Stop.CANCEL:
-            await self.cancelled(run, writer)
+        if run.ended:  # it came in the very moment of stopping
+            await writer.ended()
+        elif run.why is Stop.CANCEL:
+            await self._end_without(run, writer, "Cancelled", CANCELLED)
         elif run.records:
             writer.append(run.note(Suspended(reason="no caller waited for it any more")))
             with suppress(TimeoutError):
@@ -164,7 +187,7 @@ async def end_durably(run: Run, writer: Writer) -> None:
         at=last.at,
         metadata={"record": last.model_dump(mode="json")},
     )
-    await writer.end(last, message, {ROLE: view.role, TOOK_MS: str(view.duration_ms)})
+    await writer.end(last, message, {ROLE: view.role, TOOK_MS: str(round(state.worked_s * 1000))})
 
 
 def conflict(task: Task) -> Conflict:
@@ -189,6 +212,4 @@ async def _unless(stopped: Coroutine[Any, Any, Never], work: Coroutine[Any, Any,
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*tasks)

@@ -8,11 +8,12 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from actors.attendance import Attendance
 from actors.backlog import Backlog, Work
 from actors.conduct import Conduct, Pool, conflict
+from actors.flights import Flights
 from actors.journal import History, Journal
 from actors.run import Run, Stop, Terms
 from engine.config import Config
@@ -26,6 +27,7 @@ log = logging.getLogger("conclave.council")
 ATTEND_S = 60.0
 """How long one call of `attend` lasts, so that those of dead callers end by themselves."""
 RENEW_WITHIN_S = 10.0
+TAKE_UP_EVERY_S = 30.0
 
 
 class CouncilHealth(Data):
@@ -39,6 +41,14 @@ class CouncilHealth(Data):
     running: tuple[str, ...]
     pid: int
     since: float
+
+
+class Known(NamedTuple):
+    """All records of a deliberation so far, whether the journal holds them, whether it goes on."""
+
+    records: list[Record]
+    durable: bool
+    driven: bool
 
 
 class CouncilActor:
@@ -62,11 +72,13 @@ class CouncilActor:
         self._pools = pools(config, council)
         self._conduct = Conduct(council, self._pools, config.limits)
         self._journal: Journal | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting: Flights[Journal] = Flights()
         self._attendance = Attendance(self._deserted)
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._recovery: asyncio.Task[None] | None = None
+        self._accepted: set[str] = set()
+        self._lapses: dict[str, asyncio.TimerHandle] = {}
+        self._keeping: asyncio.Task[None] | None = None
         self._since = time.time()
 
     async def deliberate(
@@ -84,63 +96,71 @@ class CouncilActor:
                 async for record in records:
                     yield record
 
-    async def accept(self, task: Task, terms: Terms) -> list[Record]:
-        """Begin a detached deliberation; returns when it goes on even without this actor."""
+    async def accept(self, task: Task, terms: Terms) -> tuple[list[Record], bool]:
+        """Begin a detached deliberation; returns when it goes on even without this actor.
+
+        The records so far, and whether they are durable: the work itself is.
+        """
         run = await self._run(task, terms.model_copy(update={"detached": True}))
         await run.begun()
         if not run.ended:
-            run.accepted = True
+            self._accepted.add(task.id)
             await (await self._backlog()).add(Work(task=task, terms=run.terms))
             if run.over.is_set():
                 await self._forget(run)
-        return run.records
+        return run.records, run.over.is_set() and run.failure is None
 
-    async def attend(self, task_id: str) -> None:
-        """Count as a caller of a deliberation for ATTEND_S, or until cancelled; ask again then."""
-        self._attendance.arrive(task_id)
+    async def attend(self, task_id: str, watcher: str) -> None:
+        """Count as a caller of a deliberation for ATTEND_S, or until cancelled.
+
+        The same watcher that asks again in time has been there without a break.
+        """
+        renewed = self._lapses.pop(watcher, None)
+        if renewed is not None:
+            renewed.cancel()
+        else:
+            self._attendance.arrive(task_id)
         try:
             await asyncio.sleep(ATTEND_S)
         except asyncio.CancelledError:
             self._attendance.leave(task_id)
             raise
-        asyncio.get_running_loop().call_later(RENEW_WITHIN_S, self._attendance.leave, task_id)
+        later = asyncio.get_running_loop().call_later
+        self._lapses[watcher] = later(RENEW_WITHIN_S, self._lapse, task_id, watcher)
 
-    async def read(self, task_id: str) -> tuple[list[Record], bool]:
-        """What is known of a deliberation, and whether it is durable; NotFound if nothing is."""
+    async def read(self, task_id: str) -> Known:
+        """What is known of a deliberation; NotFound if nothing is."""
         run = self._runs.get(task_id)
         if run is not None and run.records:
-            return run.records, False
-        return list((await self._known(task_id)).records), True
+            return Known(run.records, durable=False, driven=True)
+        history = await self._known(task_id)
+        driven = task_id in self._runs or task_id in self._accepted
+        return Known(list(history.records), durable=True, driven=driven)
 
     async def cancel(self, task_id: str) -> list[Record]:
-        """End a deliberation without a decision. NotFound; Ended if it has its end already."""
-        while (run := self._runs.get(task_id)) is not None:
-            if run.ended:
-                raise _ended(task_id)
+        """End a deliberation without a decision. NotFound; Ended if it has another end already."""
+        while True:
+            run = self._runs.get(task_id) or await self._to_cancel(task_id)
             run.stop(Stop.CANCEL)
             await run.over.wait()
+            if run.failure is not None:
+                raise run.failure
             if run.was_cancelled:
                 return run.records
+
+    async def _to_cancel(self, task_id: str) -> Run:
+        """A run that only ends what does not run; Ended, NotFound."""
         history = await self._known(task_id)
         if history.ended:
-            raise _ended(task_id)
-        state = fold(history.records)
-        assert state.task is not None
-        run = Run(state.task)
-        run.records.extend(history.records)
-        writer = (await self._opened()).writer(task_id, history.last)
-        try:
-            await self._conduct.cancelled(run, writer)
-        finally:
-            await writer.close()
-        run.accepted = True  # it may have been, by an actor before this one
-        await self._forget(run)
-        return run.records
+            raise Ended(f"deliberation {task_id!r} has ended already; its result stays as it is")
+        task = fold(history.records).task
+        assert task is not None
+        return self._runs.get(task_id) or self._start(Run(task, why=Stop.CANCEL))
 
     async def health(self) -> CouncilHealth:
         """The actor as it stands, at once. The first to ask sets it to work that was accepted."""
-        if self._recovery is None:
-            self._recovery = asyncio.create_task(self._recover())
+        if self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep_accepted())
         return CouncilHealth(
             council_id=self._council.id,
             role=self._council.role,
@@ -157,16 +177,22 @@ class CouncilActor:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _recover(self) -> None:
-        """Take up what an actor before this one had accepted and not ended."""
+    async def _keep_accepted(self) -> None:
+        """See to it that accepted work goes on, whatever stopped it, here or in another actor."""
+        while True:
+            try:
+                for work in await (await self._backlog()).all():
+                    await self._take_up(work)
+            except ConclaveError as trouble:
+                log.warning("accepted work is not known yet: %s", trouble)
+            await asyncio.sleep(TAKE_UP_EVERY_S)
+
+    async def _take_up(self, work: Work) -> None:
+        self._accepted.add(work.task.id)
         try:
-            accepted = await (await self._backlog()).all()
+            await self._run(work.task, work.terms)
         except ConclaveError as trouble:
-            log.warning("accepted work is not known yet: %s", trouble)
-            self._recovery = None
-            return
-        for work in accepted:
-            (await self._run(work.task, work.terms)).accepted = True
+            log.warning("accepted work %s waits: %s", work.task.id, trouble)
 
     async def _run(self, task: Task, terms: Terms) -> Run:
         """The run of a task, started if it is not under way; one for each id."""
@@ -176,18 +202,26 @@ class CouncilActor:
             elif await _is_taken(run):
                 raise conflict(task)
         if run is None:
-            run = self._runs[task.id] = Run(task, terms)
-            run.driver = asyncio.create_task(self._drive(run), name=f"deliberation {task.id}")
-            self._tasks.add(run.driver)
-            run.driver.add_done_callback(self._tasks.discard)
-        elif terms.detached:
-            run.terms = run.terms.model_copy(update={"detached": True})
+            return self._start(Run(task, terms))
+        run.join(terms)
+        return run
+
+    def _start(self, run: Run) -> Run:
+        self._runs[run.task.id] = run
+        run.driver = asyncio.create_task(self._drive(run), name=f"deliberation {run.task.id}")
+        self._tasks.add(run.driver)
+        run.driver.add_done_callback(self._tasks.discard)
         return run
 
     def _deserted(self, task_id: str) -> None:
         run = self._runs.get(task_id)
-        if run is not None and not run.terms.detached:
+        if run is not None and not run.terms.detached and task_id not in self._accepted:
             run.stop(Stop.SUSPEND)
+
+    def _lapse(self, task_id: str, watcher: str) -> None:
+        """A watcher that has not asked again is gone."""
+        del self._lapses[watcher]
+        self._attendance.leave(task_id)
 
     async def _drive(self, run: Run) -> None:
         """Bring a run to its durable end, or close it with what prevents that."""
@@ -211,12 +245,14 @@ class CouncilActor:
             run.over.set()
 
     async def _forget(self, run: Run) -> None:
-        """Take ended work out of the backlog; what stays there is found ended at the next start."""
-        if run.accepted and run.ended:
+        """Take ended work out of the backlog; what stays there is found ended at the next look."""
+        if run.task.id in self._accepted and run.ended:
             try:
                 await (await self._backlog()).remove(run.task.id)
             except ConclaveError as trouble:
                 log.warning("%s stays in the backlog: %s", run.task.id, trouble)
+            else:
+                self._accepted.discard(run.task.id)
 
     async def _known(self, task_id: str) -> History:
         history = await (await self._opened()).read(task_id)
@@ -228,12 +264,12 @@ class CouncilActor:
         return (await self._opened()).backlog(self._council.role)
 
     async def _opened(self) -> Journal:
-        async with self._connecting:
-            if self._journal is None:
-                self._journal = await Journal.connect(
-                    self._bus.url, self._council.id, lambda: self._die(1)
-                )
+        if self._journal is None:
+            self._journal = await self._connecting.join("journal", self._connect)
         return self._journal
+
+    async def _connect(self) -> Journal:
+        return await Journal.connect(self._bus.url, self._council.id, lambda: self._die(1))
 
 
 async def _is_taken(run: Run) -> bool:
@@ -242,10 +278,6 @@ async def _is_taken(run: Run) -> bool:
         return await run.begun()
     except ConclaveError:
         return False
-
-
-def _ended(task_id: str) -> Ended:
-    return Ended(f"deliberation {task_id!r} has ended already; its result stays as it is")
 
 
 def _for_the_caller(failure: ConclaveError) -> ConclaveError:

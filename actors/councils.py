@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, NamedTuple
@@ -13,8 +14,9 @@ from actors.council import CouncilHealth
 from actors.patience import pauses
 from actors.roster import NAMESPACE, PREFIX, Roster
 from actors.run import Terms
-from engine.errors import Broken, InvalidRequest, Unavailable
+from engine.errors import Broken, DeadlineExceeded, InvalidRequest, Unavailable
 from engine.events import END, Record
+from engine.transcript import Transcript, fold
 from engine.types import Task
 
 HEALTH_WITHIN_S = 2.0
@@ -22,6 +24,9 @@ READ_WITHIN_S = 5.0
 CANCEL_WITHIN_S = 15.0
 ACCEPT_WITHIN_S = 120.0
 """Accepting begins the work, so it waits for an engine that may still start."""
+WAY_BACK_S = 2.0
+"""What a decision in time may take on its way to the caller."""
+MOMENT_S = 0.1
 DEATHS = 8
 """A task during which its council dies more often than this is taken to be the cause."""
 
@@ -50,10 +55,22 @@ def named_actors() -> list[str]:
 
 
 class Conclusion(NamedTuple):
-    """All records of a deliberation so far, and whether the journal holds them by now."""
+    """All records of a deliberation so far, and whether the journal holds them by now.
+
+    `driven` says that somebody works on it, or will by itself: else it waits to be resumed.
+    """
 
     records: list[Record]
     durable: bool
+    driven: bool = True
+
+    @property
+    def state(self) -> Transcript:
+        """The fold of the records; suspended also where nobody was left to write that down."""
+        state = fold(self.records)
+        if state.end is None and not self.driven and not state.suspended:
+            state.suspended = "nobody works on it"
+        return state
 
 
 class Councils:
@@ -78,10 +95,8 @@ class Councils:
         deadline: float | None = None
         async with aclosing(self.stream(task, terms)) as stream:
             while True:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 try:
-                    async with asyncio.timeout(left):
-                        record = await anext(stream)
+                    record = await _next(stream, deadline)
                 except StopAsyncIteration:
                     return Conclusion(records, durable=True)
                 except TimeoutError:
@@ -95,16 +110,19 @@ class Councils:
 
         The caller is attached until it closes the stream. A record that a dying council had told
         and not written may be followed by another of its `seq`: that one counts. Raises
-        InvalidRequest, Conflict, Unavailable when the council stays away, Broken when the task
-        kills it each time.
+        InvalidRequest, Conflict, DeadlineExceeded when the terms' time is over before the end,
+        Unavailable when the council stays away, Broken when the task kills it each time.
         """
         name, deaths, told = self._name(task.role), 0, list[Record]()
-        deadline = time.monotonic() + self._patience_s
+        terms = terms or Terms()
+        ends = None if terms.timeout_s is None else time.monotonic() + terms.timeout_s
+        patience = time.monotonic() + self._patience_s
         for pause in pauses(0.1, 2.0):
             alive = False
             try:
-                async with aclosing(_streamed(self._handle(name), task, terms)) as stream:
-                    async for record in stream:
+                left = _left(terms, ends)
+                async with aclosing(_streamed(self._handle(name), task, left)) as stream:
+                    async for record in _until_the_end(stream, task, ends):
                         alive = True
                         if record not in told[record.seq - 1 : record.seq]:
                             told[record.seq - 1 :] = [record]
@@ -112,35 +130,35 @@ class Councils:
                 return
             except ActorAway as away:
                 if alive:  # so the waiting begins anew
-                    deadline, deaths = time.monotonic() + self._patience_s, deaths + 1
+                    patience, deaths = time.monotonic() + self._patience_s, deaths + 1
                 if deaths > DEATHS:
                     raise Broken(
                         f"council {task.role} died {deaths} times over {task.id}"
                     ) from away
-                if time.monotonic() > deadline:
+                if time.monotonic() > patience:
                     raise Unavailable(f"council {task.role} is away: {away}") from away
             await asyncio.sleep(pause)
 
     async def accept(self, task: Task, terms: Terms) -> Conclusion:
         """Begin a task's deliberation, to go on by itself. Raises as `stream` does."""
         ref = self._handle_of(task.role).accept.remote(task, terms)
-        records: list[Record] = await self._answer(task.role, ref, ACCEPT_WITHIN_S)
-        return Conclusion(records, durable=True)
+        records, durable = await self._answer(task.role, ref, ACCEPT_WITHIN_S)
+        return Conclusion(records, durable)
 
     async def attend(self, role: str, task_id: str) -> None:
         """Be a caller of a deliberation until cancelled, through deaths of its council."""
+        watcher = uuid.uuid4().hex
         for pause in pauses(0.1, 2.0):
             try:
                 while True:
-                    await call(self._handle_of(role).attend.remote(task_id))
+                    await call(self._handle_of(role).attend.remote(task_id, watcher))
             except (ActorAway, Unavailable):
                 await asyncio.sleep(pause)
 
     async def read(self, role: str, task_id: str) -> Conclusion:
         """What the council knows of a deliberation; NotFound, or Unavailable if it is away."""
         ref = self._handle_of(role).read.remote(task_id)
-        records, durable = await self._answer(role, ref, READ_WITHIN_S)
-        return Conclusion(records, durable)
+        return Conclusion(*await self._answer(role, ref, READ_WITHIN_S))
 
     async def cancel(self, role: str, task_id: str) -> Conclusion:
         """End a deliberation without a decision; NotFound, Ended, or Unavailable."""
@@ -185,7 +203,40 @@ class Councils:
         return handle
 
 
-async def _streamed(handle: Any, task: Task, terms: Terms | None) -> AsyncGenerator[Record, None]:
+def _left(terms: Terms, ends: float | None) -> Terms:
+    """The terms for a further attempt: with the time that is left."""
+    if ends is None:
+        return terms
+    return terms.model_copy(update={"timeout_s": max(MOMENT_S, ends - time.monotonic())})
+
+
+async def _next(stream: AsyncGenerator[Record, None], deadline: float | None) -> Record:
+    """The next record; TimeoutError, which spoils the stream, behind the deadline."""
+    left = None if deadline is None else max(0.0, deadline - time.monotonic())
+    async with asyncio.timeout(left):
+        return await anext(stream)
+
+
+async def _until_the_end(
+    stream: AsyncGenerator[Record, None], task: Task, ends: float | None
+) -> AsyncGenerator[Record, None]:
+    """All of a stream; DeadlineExceeded when the end comes too late, or on its way back does."""
+    deadline = None if ends is None else ends + WAY_BACK_S
+    while True:
+        try:
+            record = await _next(stream, deadline)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"no end of {task.id!r} in time; send it again with the same id to go on"
+            ) from None
+        yield record
+        if isinstance(record.event, END):
+            deadline = None
+
+
+async def _streamed(handle: Any, task: Task, terms: Terms) -> AsyncGenerator[Record, None]:
     """The records that a council actor streams; leaving early cancels the stream in the actor."""
     import ray
 

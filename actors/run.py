@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator
 from enum import StrEnum
@@ -16,8 +17,9 @@ from engine.types import Data, Task
 class Terms(Data):
     """On what terms a caller has a task deliberated.
 
-    `detached` work goes on when no caller is left; other work is then suspended. After `timeout_s`
-    seconds of work it is decided; None leaves that to the task and the server. What does not fit
+    `detached` work goes on when no caller is left; other work is then suspended. The decision must
+    be there in `timeout_s` seconds, of work if it is detached, of the caller's time if it is not;
+    None leaves that to the task and the server. What does not fit
     the council's budget is refused, unless the caller `clips`: then it is cut, and recorded.
     """
 
@@ -38,19 +40,29 @@ class Run:
 
     A reader has a place in one shared list and no queue of its own, so a slow one costs nothing
     and stalls nobody. `driver` is the task that drives it; `over` is set when that is gone.
-    `accepted` says that the backlog holds its task.
+    `why` says that it is to stop, or not to begin; `failure` what kept it from its end.
     """
 
-    def __init__(self, task: Task, terms: Terms | None = None) -> None:
-        self.task, self.terms = task, terms or Terms()
+    def __init__(self, task: Task, terms: Terms | None = None, why: Stop | None = None) -> None:
+        self.task, self.terms, self.why = task, terms or Terms(), why
         self.records: list[Record] = []
         self.driver: asyncio.Task[None] | None = None
         self.over = asyncio.Event()
-        self.why: Stop | None = None
-        self.accepted = False
+        self.failure: Exception | None = None
+        self._until = self._latest(self.terms)
         self._closed = False
-        self._failure: Exception | None = None
         self._news = asyncio.Event()
+
+    def join(self, terms: Terms) -> None:
+        """One more caller: the run takes as long as the most patient of them allows."""
+        self._until = max(self._until, self._latest(terms))
+        if terms.detached:
+            self.terms = self.terms.model_copy(update={"detached": True})
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the callers' time is up; detached work has none but its own."""
+        return self._until - time.monotonic()
 
     def add(self, record: Record) -> None:
         """Show one more record to all who follow."""
@@ -72,7 +84,7 @@ class Run:
 
     def close(self, failure: Exception | None = None) -> None:
         """Nothing more will come: all is durable, or `failure` says why it could not be."""
-        self._closed, self._failure = True, failure
+        self._closed, self.failure = True, failure
         self._wake()
 
     @property
@@ -93,8 +105,8 @@ class Run:
             while place < len(self.records):
                 yield self.records[place]
                 place += 1
-            if self._failure is not None:
-                raise self._failure
+            if self.failure is not None:
+                raise self.failure
             if self._closed:
                 return
             await news.wait()
@@ -103,9 +115,15 @@ class Run:
         """Wait for a first record: only then the id is this run's own. Raises what prevents it."""
         while not self.records and not self._closed:
             await self._news.wait()
-        if self._failure is not None and not self.records:
-            raise self._failure
+        if self.failure is not None and not self.records:
+            raise self.failure
         return bool(self.records)
+
+    def _latest(self, terms: Terms) -> float:
+        """Until when such a caller waits, by the monotonic clock."""
+        if terms.detached or terms.timeout_s is None:
+            return math.inf
+        return time.monotonic() + terms.timeout_s
 
     def _wake(self) -> None:
         self._news.set()

@@ -18,6 +18,7 @@ from actors.patience import BROKEN, patiently, said
 from actors.streams import JOURNAL
 from engine.errors import SetupError, Superseded, Unavailable
 from engine.events import Decided, Record
+from engine.fanout import ended
 
 BATCH_BYTES = 512 * 1024
 HEADER_BYTES = 4096
@@ -79,10 +80,15 @@ class Writer:
         cancelled meanwhile, the end is written all the same.
         """
         self._check()
+        assert self._end is None, "there is one end"
         self._check_size(len(message), "the end")
         kind = "completed" if isinstance(record.event, Decided) else "failed"
         self._end = (f"{self._root}.{kind}", message, headers or {})
         self._work.set()
+        await self.ended()
+
+    async def ended(self) -> None:
+        """Return when the end that was begun is durable."""
         await self._until(lambda: self._ended)
 
     async def failed(self) -> NoReturn:
@@ -92,8 +98,7 @@ class Writer:
 
     async def close(self) -> None:
         """Stop at once. What is not durable by now may or may not become so."""
-        self._task.cancel()
-        await asyncio.wait({self._task})
+        await ended(self._task)
 
     async def _until(self, reached: Callable[[], bool]) -> None:
         async with self._turned:

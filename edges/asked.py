@@ -14,6 +14,7 @@ from engine.errors import InvalidEvent, InvalidRequest, TooLarge
 from engine.policies import applied
 from engine.types import Council, Data, Task
 
+MOST_DIGITS = 12
 EVENTS = "/events"
 """What follows an id in the path of its events, so that no id may end so."""
 
@@ -49,7 +50,8 @@ class DeliberationRequest(Data):
         size, most = len(self._written()), config.bus.max_event_bytes
         if size > most:
             raise too_large(size, most)
-        rounds, agents = applied(self.policy, self._rounds(council), self.num_agents)
+        rounds, agents = applied(self.policy, self.rounds, self.num_agents)
+        rounds = self._capped(rounds, council)
         _within("rounds", rounds, config.limits.rounds)
         _within("num_agents", agents, min(config.limits.agents, len(council.agents)))
         return Task(
@@ -73,14 +75,16 @@ class DeliberationRequest(Data):
             raise InvalidRequest("role", f"no council {self.role.upper()!r}; known roles: {known}")
         return council
 
-    def _rounds(self, council: Council) -> int | None:
+    def _capped(self, rounds: int | None, council: Council) -> int | None:
         if self.max_iterations is None:
-            return self.rounds
-        return min(council.rounds if self.rounds is None else self.rounds, self.max_iterations)
+            return rounds
+        return min(council.rounds if rounds is None else rounds, self.max_iterations)
 
     def _id(self, key: str) -> str:
         if self.task_id and key:
             raise InvalidRequest("task_id", "is an idempotency key already; send one of the two")
+        if self.task_id in (".", ".."):
+            raise InvalidRequest("task_id", f"{self.task_id!r} is no name in a path; send another")
         if self.task_id.endswith(EVENTS):
             raise InvalidRequest("task_id", f"ends in {EVENTS!r}, the path of events; send another")
         if key:
@@ -90,7 +94,7 @@ class DeliberationRequest(Data):
     def _written(self) -> bytes:
         """As the journal must be able to keep it: Python reads more than JSON can say."""
         try:
-            check_values(self.context, "context")
+            check_values(self.model_dump(mode="json"), "")
             return json.dumps(self.model_dump(), allow_nan=False, ensure_ascii=False).encode()
         except InvalidEvent as error:
             raise InvalidRequest(error.where, error.what) from error
@@ -124,13 +128,10 @@ def seconds(timeout_ms: str) -> float | None:
     """What `x-timeout-ms` says, in seconds; None where it is not sent."""
     if not timeout_ms:
         return None
-    try:
-        found = int(timeout_ms) / 1000
-    except ValueError:
-        found = 0.0
-    if found <= 0:
+    plain = timeout_ms.isascii() and timeout_ms.isdigit() and len(timeout_ms) <= MOST_DIGITS
+    if not plain or int(timeout_ms) == 0:
         raise InvalidRequest("x-timeout-ms", f"{timeout_ms[:40]!r} is no number of milliseconds")
-    return found
+    return int(timeout_ms) / 1000
 
 
 def _within(name: str, asked: int | None, most: int) -> None:

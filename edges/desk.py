@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from actors.answer import AgentHealth
 from actors.bridge import Health
+from actors.bus import place
 from actors.calls import ActorAway, call
 from actors.councils import Conclusion, Councils, Find, find_actor
+from actors.flights import Flights
 from actors.journal import Journal
 from actors.ledger import Totals
 from actors.roster import Roster
@@ -20,27 +22,28 @@ from actors.run import Terms
 from actors.supervisor import State
 from edges.asked import DeliberationRequest, seconds
 from engine.config import Config
-from engine.errors import ConclaveError, DeadlineExceeded, InvalidRequest, NotFound, Unavailable
+from engine.errors import ConclaveError, InvalidRequest, NotFound, Unavailable
 from engine.events import END, Record
-from engine.fanout import merge
-from engine.transcript import fold
+from engine.fanout import ended, merge
 from engine.types import Data, Task
 
 DURABLE_WITHIN_S = 5.0
+COUNTED_WITHIN_S = 10.0
 ANSWER_WITHIN_S = 3.0
 """How long a question about how things stand may take, where asking again costs nothing."""
-WAY_BACK_S = 2.0
-"""What a decision in time may take on its way to the caller."""
 
 
 class CouncilInfo(Data):
-    """One council as a client sees it. `pid` and `since` name the actor's incarnation."""
+    """One council as a client sees it. `pid` and `since` name the actor's incarnation.
+
+    It is `degraded` while one of its pools has no engine that is ready.
+    """
 
     council_id: str
     role: str
     num_agents: int
     agents: tuple[str, ...]
-    status: Literal["idle", "busy", "away"]
+    status: Literal["idle", "busy", "degraded", "away"]
     models: tuple[str, ...]
     running: tuple[str, ...]
     pid: int | None
@@ -48,9 +51,10 @@ class CouncilInfo(Data):
 
 
 class Stats(Data):
-    """What the journal counts: every deliberation that has ended in the last 45 days.
+    """What the journal counts: the ended deliberations it has held since this replica counts.
 
-    `active_councils` are those that answer now. Orchestrations are not offered yet.
+    The time is that of work, without suspensions. `active_councils` are those that answer now.
+    Orchestrations are not offered yet.
     """
 
     total_deliberations: int
@@ -61,7 +65,7 @@ class Stats(Data):
 
 
 class BusStatus(Data):
-    """The bus as the bridge sees it; None where the bridge does not answer."""
+    """The bus, its credentials left out, and the bridge; None where that does not answer."""
 
     url: str
     bridge: Health | None
@@ -104,7 +108,7 @@ class Desk:
         self._names, self._state, self._find = names, state, find
         self._councils = Councils(names, find)
         self._journal: Journal | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting: Flights[Journal] = Flights()
 
     def admit(self, request: DeliberationRequest, key: str = "") -> Task:
         """The task of a request, checked; `key` is an idempotency key instead of a task_id."""
@@ -117,44 +121,33 @@ class Desk:
 
     async def conclude(self, task: Task, within_s: float) -> Conclusion:
         """Deliberate to the end while this call lasts. DeadlineExceeded if it does not come."""
-        try:
-            async with asyncio.timeout(within_s + WAY_BACK_S):
-                return await self._councils.conclude(
-                    task, Terms(timeout_s=within_s), DURABLE_WITHIN_S
-                )
-        except TimeoutError:
-            raise _late(task, within_s) from None
+        return await self._councils.conclude(task, Terms(timeout_s=within_s), DURABLE_WITHIN_S)
 
     async def accept(self, task: Task, within_s: float) -> Conclusion:
         """Begin a deliberation that goes on by itself; returns when nothing can lose it."""
         return await self._councils.accept(task, Terms(detached=True, timeout_s=within_s))
 
-    async def stream(self, task: Task, within_s: float) -> AsyncGenerator[Record, None]:
-        """Deliberate while the stream is open, and tell each record at once, up to the end."""
-        deadline = time.monotonic() + within_s + WAY_BACK_S
-        stream = self._councils.stream(task, Terms(timeout_s=within_s))
-        async with aclosing(stream) as records:
-            while True:
-                try:
-                    async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                        record = await anext(records)
-                except StopAsyncIteration:
-                    return
-                except TimeoutError:
-                    raise _late(task, within_s) from None
-                yield record
-                if isinstance(record.event, END):
-                    return
-
     async def follow(self, task: Task, within_s: float) -> AsyncGenerator[Record, None]:
-        """As `stream`, but what the journal holds: under a `seq` there is one record for ever."""
-        async with aclosing(self.stream(task, within_s)) as live:
-            await anext(live)  # what cannot be done is refused before anything is told
+        """Deliberate while the stream is open, and tell what the journal holds, up to the end.
+
+        So under a `seq` there is one record for ever. Where the journal stays behind the end, the
+        rest is told as the council told it.
+        """
+        heard: dict[int, Record] = {}
+        late = asyncio.Event()
+        async with aclosing(self._councils.stream(task, Terms(timeout_s=within_s))) as live:
+            first = await anext(live)  # what cannot be done is refused before anything is told
+            heard[first.seq] = first
             journal = await self._opened()
-            async with aclosing(merge((journal.follow(task.id), _unheard(live)))) as records:
+            both = merge((journal.follow(task.id), _heard(live, heard, late)), until=late)
+            told = 0
+            async with aclosing(both) as records:
                 async for record in records:
                     if record is not None:
+                        told = record.seq
                         yield record
+        for seq in sorted(seq for seq in heard if seq > told):
+            yield heard[seq]
 
     async def watch(self, task_id: str, after_seq: int = 0) -> AsyncGenerator[Record, None]:
         """As `behind`, for an id. NotFound."""
@@ -167,7 +160,7 @@ class Desk:
 
         While the stream is open its reader counts as a caller; it starts nothing.
         """
-        state = fold(known.records)
+        state = known.state
         assert state.task is not None
         journal = await self._opened()
         async with (
@@ -187,22 +180,26 @@ class Desk:
     async def read(self, task_id: str) -> Conclusion:
         """What is known of a deliberation: its council says, or the journal while that is away."""
         known = await self.journalled(task_id)
-        task = fold(known.records).task
-        assert task is not None
         try:
-            return await self._councils.read(task.role, task_id)
+            return await self._councils.read(_role(known), task_id)
         except (Unavailable, InvalidRequest):
             return known
 
     async def cancel(self, task_id: str) -> Conclusion:
         """End a deliberation without a decision. NotFound; Ended if it has its end."""
-        task = fold((await self.journalled(task_id)).records).task
-        assert task is not None
-        return await self._councils.cancel(task.role, task_id)
+        try:
+            role = _role(await self.journalled(task_id))
+        except NotFound:
+            running = [c.role for c in await self.councils() if task_id in c.running]
+            if not running:
+                raise
+            role = running[0]  # it waits for an engine and has no record yet
+        return await self._councils.cancel(role, task_id)
 
     async def councils(self) -> list[CouncilInfo]:
         """Every council and how it stands."""
-        return await asyncio.gather(*map(self._council, self._councils.roles))
+        pools = await self._pools()
+        return await asyncio.gather(*(self._council(role, pools) for role in self._councils.roles))
 
     async def standing(self) -> State:
         """How every actor stands; Unavailable where the supervisor does not answer."""
@@ -217,7 +214,7 @@ class Desk:
         state, stats, pools, bridge = await asyncio.gather(
             _or_trouble(self.standing()),
             _or_trouble(self._stats()),
-            asyncio.gather(*map(self._pool, self._names.agents)),
+            self._pools(),
             self._health(self._names.bridge),
         )
         silent = [str(each) for each in (state, stats) if isinstance(each, ConclaveError)]
@@ -228,13 +225,17 @@ class Desk:
             uptime_seconds=int(time.time() - found.since) if found else 0,
             troubles=(*silent, *(found.troubles if found else ())),
             stats=stats if isinstance(stats, Stats) else None,
-            pools=tuple(pools),
-            bus=BusStatus(url=self.config.bus.url, bridge=bridge),
+            pools=tuple(pools.values()),
+            bus=BusStatus(url=f"nats://{place(self.config.bus.url)}", bridge=bridge),
         )
 
     async def _stats(self) -> Stats:
         async def totals() -> Totals:
-            return await (await self._opened()).totals()
+            try:
+                async with asyncio.timeout(COUNTED_WITHIN_S):
+                    return await (await self._opened()).totals()
+            except TimeoutError:
+                raise Unavailable("the journal's ends are not counted yet; ask again") from None
 
         counted, councils = await asyncio.gather(totals(), self.councils())
         ended = sum(counted.ended.values())
@@ -245,6 +246,10 @@ class Desk:
             active_councils=sum(council.status != "away" for council in councils),
             role_counts=counted.ended,
         )
+
+    async def _pools(self) -> dict[str, PoolStatus]:
+        pools = await asyncio.gather(*map(self._pool, self._names.agents))
+        return {pool.name: pool for pool in pools}
 
     async def _pool(self, name: str) -> PoolStatus:
         agents = await asyncio.gather(*map(self._health, self._names.agents[name]))
@@ -261,18 +266,19 @@ class Desk:
         except (TimeoutError, ActorAway, ConclaveError):
             return None
 
-    async def _council(self, role: str) -> CouncilInfo:
+    async def _council(self, role: str, pools: dict[str, PoolStatus]) -> CouncilInfo:
         council = self.config.council(role)
         assert council is not None
         health = await self._councils.health(role)
-        pools = dict.fromkeys(agent.pool for agent in council.agents)
+        seats = [pools[name] for name in dict.fromkeys(agent.pool for agent in council.agents)]
+        able = all(any(agent and agent.state == "ready" for agent in p.agents) for p in seats)
         return CouncilInfo(
             council_id=council.id,
             role=role,
             num_agents=len(council.agents),
             agents=tuple(agent.id for agent in council.agents),
-            status=health.status if health else "away",
-            models=tuple(self.config.pools[name].model for name in pools),
+            status="away" if health is None else health.status if able else "degraded",
+            models=tuple(pool.model for pool in seats),
             running=health.running if health else (),
             pid=health.pid if health else None,
             since=health.since if health else None,
@@ -281,26 +287,22 @@ class Desk:
     @asynccontextmanager
     async def _attending(self, task: Task, *, alive: bool) -> AsyncGenerator[None]:
         """Count as a caller of a deliberation that has not ended."""
-        waiting = (
-            asyncio.ensure_future(self._councils.attend(task.role, task.id)) if alive else None
-        )
+        waiting = asyncio.create_task(self._councils.attend(task.role, task.id)) if alive else None
         try:
             yield
         finally:
             if waiting is not None:
-                waiting.cancel()
-                await asyncio.gather(waiting, return_exceptions=True)
+                await ended(waiting)
 
     async def _opened(self) -> Journal:
-        async with self._connecting:
-            if self._journal is None:
-                self._journal = await Journal.connect(
-                    self.config.bus.url,
-                    "conclave-edge",
-                    self._closed,
-                    connect_within_s=ANSWER_WITHIN_S,
-                )
+        if self._journal is None:
+            self._journal = await self._connecting.join("journal", self._connect)
         return self._journal
+
+    async def _connect(self) -> Journal:
+        return await Journal.connect(
+            self.config.bus.url, "conclave-edge", self._closed, connect_within_s=ANSWER_WITHIN_S
+        )
 
     def _closed(self) -> None:
         """NATS closed the connection for good: the next reader opens another one."""
@@ -323,14 +325,19 @@ async def _or_trouble(asked: Awaitable[State | Stats]) -> State | Stats | Concla
         return trouble
 
 
-async def _unheard(stream: AsyncGenerator[Record, None]) -> AsyncGenerator[None, None]:
-    """Keep a stream going without telling what it says, only when it is over."""
-    async for _ in stream:
-        pass
+async def _heard(
+    live: AsyncGenerator[Record, None], heard: dict[int, Record], late: asyncio.Event
+) -> AsyncGenerator[None, None]:
+    """Keep a stream going and what it tells; after its end the journal has DURABLE_WITHIN_S."""
+    async for record in live:
+        heard[record.seq] = record
+        if isinstance(record.event, END):
+            asyncio.get_running_loop().call_later(DURABLE_WITHIN_S, late.set)
+            break
     yield None
 
 
-def _late(task: Task, within_s: float) -> DeadlineExceeded:
-    return DeadlineExceeded(
-        f"no end of {task.id!r} within {within_s:g} s; send it again with the same id to go on"
-    )
+def _role(known: Conclusion) -> str:
+    task = known.state.task
+    assert task is not None
+    return task.role

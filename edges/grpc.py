@@ -20,7 +20,7 @@ from edges.desk import CouncilInfo, Desk, Stats
 from edges.rpcs import RPCS, GrpcContext, Refused, not_yet, streaming, unary
 from engine.errors import InvalidRequest
 from engine.events import Failed
-from engine.transcript import Transcript, fold
+from engine.transcript import Transcript
 from engine.types import Task
 
 UNDECIDED = {
@@ -52,7 +52,7 @@ class GrpcDoor:
         """Deliberate and answer with the decision; without one, with a status."""
         task, within_s = self._admit(request, grpc_context)
         conclusion = await self._desk.conclude(task, within_s)
-        state = fold(conclusion.records)
+        state = conclusion.state
         _require_decision(state)
         return contract.response(state, conclusion.durable)
 
@@ -89,7 +89,7 @@ class GrpcDoor:
     ) -> pb.GetDeliberationResultResponse:
         """What became of a deliberation so far."""
         conclusion = await self._desk.read(_named(request.task_id))
-        return contract.result_response(fold(conclusion.records), conclusion.durable)
+        return contract.result_response(conclusion.state, conclusion.durable)
 
     @unary
     async def CancelDeliberation(
@@ -97,7 +97,7 @@ class GrpcDoor:
     ) -> pb.GetDeliberationResultResponse:
         """End a deliberation, and say what had been written."""
         conclusion = await self._desk.cancel(_named(request.task_id))
-        return contract.result_response(fold(conclusion.records), conclusion.durable)
+        return contract.result_response(conclusion.state, conclusion.durable)
 
     @unary
     async def ListCouncils(

@@ -23,7 +23,6 @@ from edges.sse import MEDIA_TYPE, server_sent
 from engine.errors import ConclaveError, InvalidRequest
 from engine.events import Record
 from engine.results import Result, result
-from engine.transcript import fold
 
 PATH = "/v1/deliberations"
 LATER = "respond-async"
@@ -73,7 +72,9 @@ async def _refuse_fields(_request: Request, error: RequestValidationError) -> JS
 async def _refuse_call(_request: Request, error: HTTPException) -> JSONResponse:
     """An unknown path or a wrong method."""
     phrase = HTTPStatus(error.status_code).phrase
-    return _problem(Problem(status=error.status_code, title=phrase, detail=error.detail))
+    found = _problem(Problem(status=error.status_code, title=phrase, detail=error.detail))
+    found.headers.update(error.headers or {})
+    return found
 
 
 @api.exception_handler(Exception)
@@ -117,10 +118,10 @@ class HttpDoor:
         task = self._desk.admit(read_request(body), idempotency_key)
         within_s = self._desk.allowance(task, x_timeout_ms)
         place = {"Location": f"{PATH}/{quote(task.id, safe='')}"}
-        if LATER in prefer:
+        if _names(prefer, LATER):
             accepted = await self._desk.accept(task, within_s)
             return _answer(accepted, 202, {**place, "Preference-Applied": LATER})
-        if MEDIA_TYPE in accept:
+        if _names(accept, MEDIA_TYPE):
             records = self._desk.follow(task, within_s)
             return self._streamed(_behind(await anext(records), records), place)
         return _answer(await self._desk.conclude(task, within_s), 200, place)
@@ -128,7 +129,7 @@ class HttpDoor:
     @api.get(
         f"{PATH}/{{task_id:path}}{EVENTS}",
         response_class=StreamingResponse,
-        responses={200: STREAMED, **_refusals(400, 404)},
+        responses={200: STREAMED, 204: {"description": "No more"}, **_refusals(400, 404)},
     )
     async def events(
         self,
@@ -136,9 +137,14 @@ class HttpDoor:
         last_event_id: Annotated[int, Header(ge=0)] = 0,
         after: Annotated[int, Query(ge=0)] = 0,
     ) -> Response:
-        """All events so far, or those behind `Last-Event-ID` or `after`, then live to the end."""
-        known = await self._desk.journalled(task_id)
-        return self._streamed(self._desk.behind(known, max(last_event_id, after)), {})
+        """All events so far, or those behind `Last-Event-ID` or `after`, then live to the end.
+
+        204 where the end has been told already.
+        """
+        known, after = await self._desk.journalled(task_id), max(last_event_id, after)
+        if known.state.end is not None and known.records[-1].seq <= after:
+            return Response(status_code=HTTPStatus.NO_CONTENT)  # else EventSource asks for ever
+        return self._streamed(self._desk.behind(known, after), {})
 
     @api.get(f"{PATH}/{{task_id:path}}", response_model=Result, responses=_refusals(404))
     async def read(self, task_id: str) -> Response:
@@ -179,6 +185,11 @@ class HttpDoor:
         return StreamingResponse(stream, media_type=MEDIA_TYPE, headers=headers)
 
 
+def _names(header: str, wanted: str) -> bool:
+    """Whether a header's list names it, whatever its parameters."""
+    return wanted in (part.partition(";")[0].strip().lower() for part in header.split(","))
+
+
 async def _behind(
     first: Record, records: AsyncGenerator[Record, None]
 ) -> AsyncGenerator[Record, None]:
@@ -203,5 +214,5 @@ async def _read_within(request: Request, most: int) -> bytes:
 
 
 def _answer(found: Conclusion, status: int, headers: dict[str, str]) -> Response:
-    text = result(fold(found.records), found.durable).model_dump_json()
+    text = result(found.state, found.durable).model_dump_json()
     return Response(text, status, headers, media_type="application/json")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 
-from edges.refusals import problem
-from engine.errors import ConclaveError
+from edges.refusals import Problem, problem
+from engine.errors import Broken, ConclaveError
 from engine.events import Record
+from engine.fanout import ended
+
+log = logging.getLogger("conclave.http")
 
 MEDIA_TYPE = "text/event-stream"
 
@@ -32,16 +36,22 @@ async def server_sent(
     except StopAsyncIteration:
         return
     except ConclaveError as error:
-        yield f"event: error\ndata: {problem(error).model_dump_json()}\n\n".encode()
+        yield _broken_off(problem(error))
+    except Exception:
+        log.exception("a stream of events broke off by a bug")
+        yield _broken_off(problem(Broken("a bug of ours; the log of the replica says more")))
     finally:
         if upcoming is not None:
-            upcoming.cancel()
-            await asyncio.gather(upcoming, return_exceptions=True)
+            await ended(upcoming)
         await records.aclose()
 
 
 async def _next(records: AsyncGenerator[Record, None]) -> Record:
     return await anext(records)
+
+
+def _broken_off(why: Problem) -> bytes:
+    return f"event: error\ndata: {why.model_dump_json()}\n\n".encode()
 
 
 def _event(record: Record) -> bytes:

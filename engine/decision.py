@@ -54,7 +54,7 @@ def decide(state: Transcript) -> Decided:
 
 def failed(
     state: Transcript,
-    kind: Literal["QuorumLost", "NoBallots", "DeadlineExceeded", "Cancelled"],
+    kind: Literal["QuorumLost", "NoBallots", "DeadlineExceeded", "Cancelled", "Broken"],
     message: str,
 ) -> Failed:
     """The end without a decision: why, who was lost, and what it cost."""

@@ -167,7 +167,7 @@ class Failed(Data):
     """The end: no decision could be had; what was written before stays readable."""
 
     kind: Literal["failed"] = "failed"
-    error_type: Literal["QuorumLost", "NoBallots", "DeadlineExceeded", "Cancelled"]
+    error_type: Literal["QuorumLost", "NoBallots", "DeadlineExceeded", "Cancelled", "Broken"]
     message: str
     lost: dict[str, str]
     tokens: dict[Phase, Usage]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+CANCEL_AGAIN_S = 0.2
 
 
 class _Rung:
@@ -39,7 +41,7 @@ async def merge(
         while running or not arrived.empty():
             item = await arrived.get()
             if isinstance(item, _Rung):
-                await _cancelled(tasks)
+                await ended(*tasks)
                 running = 0
             elif not isinstance(item, _Ended):
                 yield item
@@ -48,13 +50,23 @@ async def merge(
             else:
                 running = max(0, running - 1)
     finally:
-        await _cancelled(tasks)
+        await ended(*tasks)
 
 
-async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+async def ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and return when they are done; what they raise is theirs.
+
+    It is asked again and again: `asyncio.wait_for` of Python 3.11 loses a cancellation that comes
+    in the moment of its result, and libraries are full of it.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
     for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        if not task.cancelled():
+            task.exception()
 
 
 async def _ring(until: asyncio.Event, arrived: asyncio.Queue[T | _Ended | _Rung]) -> None:

@@ -19,6 +19,7 @@ STOP_REASONS = {
     "NoBallots": "impasse",
     "DeadlineExceeded": "deadline",
     "Cancelled": "cancelled",
+    "Broken": "degraded",
 }
 """Why a deliberation without a decision stopped, in the contract's words."""
 

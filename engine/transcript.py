@@ -45,7 +45,8 @@ class Transcript:
     """Everything known of one deliberation after the events added so far.
 
     `hastened` and `suspended` are the reasons, empty where it is neither. `worked_s` are the
-    seconds it was under way, without those in which it was suspended or down.
+    seconds it was under way: between records, without those in which it was suspended or down.
+    `broke_off` counts how often it was resumed, though not suspended, since a turn was finished.
     """
 
     task: Task | None = None
@@ -63,6 +64,7 @@ class Transcript:
     began: float = 0.0
     ended: float = 0.0
     worked_s: float = 0.0
+    broke_off: int = 0
     _last: float = 0.0
 
     def add(self, event: Event, at: float = 0.0) -> None:
@@ -90,6 +92,8 @@ class Transcript:
 
     def _pass_time(self, event: Event, at: float) -> None:
         """Count the time of work: not what lies between an interruption and its resumption."""
+        if isinstance(event, Resumed) and not self.suspended:
+            self.broke_off += 1
         self.suspended = event.reason if isinstance(event, Suspended) else ""
         if self._last and not isinstance(event, Resumed):
             self.worked_s += max(0.0, at - self._last)
@@ -110,6 +114,7 @@ class Transcript:
 
     def _account(self, event: Outcome) -> None:
         self.outcomes[event.turn] = event
+        self.broke_off = 0
         phase = phase_of(event)
         self.tokens[phase] = self.tokens.get(phase, Usage()) + event.usage
 

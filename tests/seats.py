@@ -9,6 +9,7 @@ from bus_fakes import connected
 
 from actors.bus import Connection
 from actors.council import CouncilActor
+from actors.councils import Conclusion
 from actors.journal import Journal
 from actors.nats_server import NatsServer
 from actors.run import Terms
@@ -18,7 +19,6 @@ from engine.errors import ConclaveError
 from engine.events import Record
 from engine.results import Result, result
 from engine.testing import GatedModel, ScriptedModel
-from engine.transcript import fold
 from engine.types import Speak, Task
 
 ONE, TWO, THREE = (agent.id for agent in fleet_councils()[0].seated().agents)
@@ -64,9 +64,10 @@ async def seat(config: Config) -> AsyncIterator[Seat]:
 
 async def crash(actor: CouncilActor) -> None:
     """End an actor as a SIGKILL would: nothing of it is waited for, nothing more is written."""
-    for task in actor._tasks:
+    everything = [*actor._tasks, *filter(None, [actor._keeping])]
+    for task in everything:
         task.cancel()
-    await asyncio.gather(*actor._tasks, return_exceptions=True)
+    await asyncio.gather(*everything, return_exceptions=True)
     if actor._journal is not None:
         await actor._journal.close()
 
@@ -100,8 +101,8 @@ async def answering(model: GatedModel) -> None:
 
 async def result_of(actor: CouncilActor, id: str = "t-1") -> Result:
     """What the actor knows of a deliberation."""
-    records, durable = await actor.read(id)
-    return result(fold(records), durable)
+    found = Conclusion(*await actor.read(id))
+    return result(found.state, found.durable)
 
 
 async def publish_all(url: str, records: list[Record]) -> None:

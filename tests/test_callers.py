@@ -81,7 +81,7 @@ async def test_the_last_of_several_callers_counts(seat: Seat) -> None:
     actor = seat(model)
     first = await attached(actor, model)
     second = asyncio.create_task(seen_by(actor, a_task()))
-    watcher = asyncio.create_task(actor.attend("t-1"))
+    watcher = asyncio.create_task(actor.attend("t-1", "w"))
     await asyncio.sleep(0)
     await gone(first)
     await gone(second)
@@ -96,7 +96,7 @@ async def test_a_watcher_is_counted_before_there_is_a_run(seat: Seat) -> None:
     """Whoever watches a suspended deliberation keeps it going once somebody resumes it."""
     model = GatedModel()
     actor = seat(model)
-    watcher = asyncio.create_task(actor.attend("t-1"))
+    watcher = asyncio.create_task(actor.attend("t-1", "w"))
     await gone(await attached(actor, model))
     assert len(model.held) == 3
     await gone(watcher)
@@ -112,10 +112,10 @@ async def test_attending_ends_by_itself_and_is_renewed_in_time(
     model = GatedModel()
     actor = seat(model)
     caller = await attached(actor, model)
-    await actor.attend("t-1")
+    await actor.attend("t-1", "w")
     await gone(caller)
     assert model.held
-    await actor.attend("t-1")
+    await actor.attend("t-1", "w")
     assert model.held
     await until_async(lambda: not model.held, "it is suspended")
     await idle(actor)
@@ -176,7 +176,7 @@ async def test_accepted_work_needs_no_caller(seat: Seat, config: Config) -> None
     """It is accepted when it would outlive its actor; the next one takes it up by itself."""
     model = GatedModel()
     actor = seat(model)
-    records = await actor.accept(a_task(), Terms())
+    records, _ = await actor.accept(a_task(), Terms())
     assert isinstance(records[0].event, Convened)
     await until_async(lambda: len(model.held) == 3, "it runs")
     await crash(actor)
@@ -252,8 +252,11 @@ async def test_what_does_not_run_is_cancelled_too(seat: Seat) -> None:
     other = seat()
     assert cancelled(await other.cancel("t-2"))
     await other.health()
-    await asyncio.wait({other._recovery})
-    assert not other._runs
+
+    async def forgotten() -> bool:
+        return await (await other._backlog()).all() == []
+
+    await reaches(forgotten, "the ended work is forgotten")
     waiting, pool = seat(), Never()
     waiting._conduct._pools = {"small": pool}
     caller = asyncio.create_task(seen_by(waiting, a_task("t-3")))

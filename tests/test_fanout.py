@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from engine.fanout import merge
+from engine.fanout import ended, merge
 
 
 async def numbers(gate: asyncio.Event, closed: list[str], name: str) -> AsyncGenerator[str, None]:
@@ -55,6 +55,27 @@ async def test_a_bell_ends_all_and_loses_nothing() -> None:
     said = [item async for item in merge((stream("a"), stream("b")), bell)]
     assert sorted(said) == ["A", "B", "a", "b"]
     assert sorted(closed) == ["a", "b"]
+
+
+async def test_a_lost_cancellation_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that swallows the first one is ended by the next."""
+    monkeypatch.setattr("engine.fanout.CANCEL_AGAIN_S", 0.01)
+    lost = 0
+
+    async def stubborn() -> None:
+        nonlocal lost
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                lost += 1
+                if lost > 2:
+                    raise
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    await ended(task)
+    assert (task.cancelled(), lost) == (True, 3)
 
 
 async def test_an_error_ends_all_and_reaches_the_reader() -> None:

@@ -240,4 +240,4 @@ def test_several_deliberations_stand_side_by_side() -> None:
         board.rows["DEV"].add(record)
     lines = drawn(board).splitlines()
     assert any(line.split()[:3] == ["DEV", "decided:", "agent"] for line in lines)
-    assert any(line.split() == ["QA", "0", "0", "0", "0", "0", "0"] for line in lines)
+    assert any(line.split() == ["QA", "waiting", "0", "0", "0", "0", "0", "0"] for line in lines)
