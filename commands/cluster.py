@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import IO, Any
 
 from actors.councils import find_actor, named_actors
 from actors.embedded import undisturbed
@@ -23,6 +25,10 @@ from engine.errors import SetupError
 AUTO = "auto"
 REACH_WITHIN_S = 3.0
 GONE_WITHIN_S = 10.0
+ENVIRONMENT = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else workers make themselves an environment
+    "RAY_NUM_REDIS_GET_RETRIES": "3",  # seconds; somebody waits before a terminal
+}
 CONTROLLER = "SERVE_CONTROLLER_ACTOR"
 KINDS = ("bridge", "council", "agent")
 """In the order in which actors are ended: who brings work goes first."""
@@ -35,18 +41,9 @@ def joined(address: str) -> Iterator[None]:
     Raises SetupError. Whatever is served meanwhile must be taken down before it is left.
     """
     _reach(address)
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # else workers make an environment
+    _join(address)
     import ray
 
-    try:
-        ray.init(
-            address=address,
-            namespace=NAMESPACE,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except (RuntimeError, OSError, ValueError) as error:
-        raise _unjoined(address, error) from error
     gcs = ray.get_runtime_context().gcs_address
     try:
         _require_no_serve()
@@ -56,6 +53,38 @@ def joined(address: str) -> Iterator[None]:
             if _answers(gcs):  # a cluster that is gone has nothing to be removed from
                 end_actors()
             ray.shutdown()
+
+
+def _join(address: str) -> None:
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)  # Ray reads it when it is first imported
+    import ray
+
+    with tempfile.TemporaryFile() as complaints:  # they come from below Python
+        try:
+            with errors_into(complaints):
+                ray.init(
+                    address=address,
+                    namespace=NAMESPACE,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+        except (RuntimeError, OSError, ValueError) as error:
+            complaints.seek(0)
+            raise unjoined(address, f"{error}\n{complaints.read().decode()}") from error
+
+
+@contextmanager
+def errors_into(file: IO[bytes]) -> Iterator[None]:
+    """Whatever writes to standard error, also below Python, writes into the file meanwhile."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def end_actors() -> None:
@@ -139,13 +168,15 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _unjoined(address: str, error: Exception) -> SetupError:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    why = lines[0][:200] if lines else type(error).__name__
+def unjoined(address: str, complaints: str) -> SetupError:
+    """Why a cluster could not be joined, by what Ray had to say of it."""
+    lines = [line.strip() for line in complaints.splitlines() if line.strip()]
+    why = lines[0][:200] if lines else "Ray does not say why"
     remedy = "Start one with `ray start --head`, or name its address: --address HOST:PORT"
-    if "auth" in why.lower() or "token" in why.lower():
+    if "AuthToken" in complaints or "authenticat" in complaints.lower():
+        why = "it asks for a token"
         remedy = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the token of the cluster"
-    elif "version" in why.lower():
+    elif "version mismatch" in complaints.lower():
         remedy = "Use the same versions of Ray and Python as the cluster"
     return SetupError(f"The Ray cluster at {address} cannot be joined ({why})", remedy)
 
