@@ -35,8 +35,10 @@ KINDS = ("bridge", "council", "agent")
 
 
 @contextmanager
-def joined(address: str) -> Iterator[None]:
-    """Be a driver of the cluster at HOST:PORT or `auto`; on leaving, no actor of ours is left.
+def joined(address: str) -> Iterator[str]:
+    """Be a driver of the cluster at HOST:PORT or `auto`; yields its GCS address.
+
+    On leaving, no actor of ours is left in it.
 
     Raises SetupError. Whatever is served meanwhile must be taken down before it is left.
     """
@@ -47,10 +49,10 @@ def joined(address: str) -> Iterator[None]:
     gcs = ray.get_runtime_context().gcs_address
     try:
         _require_no_serve()
-        yield
+        yield gcs
     finally:
         with undisturbed():
-            if _answers(gcs):  # a cluster that is gone has nothing to be removed from
+            if answers(gcs):  # a cluster that is gone has nothing to be removed from
                 end_actors()
             ray.shutdown()
 
@@ -75,7 +77,7 @@ def _join(address: str) -> None:
 
 
 @contextmanager
-def errors_into(file: IO[bytes]) -> Iterator[None]:
+def errors_into(file: IO[Any]) -> Iterator[None]:
     """Whatever writes to standard error, also below Python, writes into the file meanwhile."""
     sys.stderr.flush()
     kept = os.dup(2)
@@ -152,14 +154,15 @@ def _reach(address: str) -> None:
             f"{address!r} is no address of a Ray cluster",
             "Name it as HOST:PORT on one of its own nodes, or `auto`",
         )
-    if not _answers(address):
+    if not answers(address):
         raise SetupError(
             f"No Ray cluster answers at {address}",
             "Start one with `ray start --head`; it says its address",
         )
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+    """Whether somebody listens at HOST:PORT."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_WITHIN_S):
