@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import IO, Any
 
 from actors.councils import find_actor, named_actors
 from actors.embedded import undisturbed
@@ -23,39 +25,68 @@ from engine.errors import SetupError
 AUTO = "auto"
 REACH_WITHIN_S = 3.0
 GONE_WITHIN_S = 10.0
+ENVIRONMENT = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else workers make themselves an environment
+    "RAY_NUM_REDIS_GET_RETRIES": "3",  # seconds; somebody waits before a terminal
+}
 CONTROLLER = "SERVE_CONTROLLER_ACTOR"
 KINDS = ("bridge", "council", "agent")
 """In the order in which actors are ended: who brings work goes first."""
 
 
 @contextmanager
-def joined(address: str) -> Iterator[None]:
-    """Be a driver of the cluster at HOST:PORT or `auto`; on leaving, no actor of ours is left.
+def joined(address: str) -> Iterator[str]:
+    """Be a driver of the cluster at HOST:PORT or `auto`; yields its GCS address.
+
+    On leaving, no actor of ours is left in it.
 
     Raises SetupError. Whatever is served meanwhile must be taken down before it is left.
     """
     _reach(address)
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # else workers make an environment
+    _join(address)
     import ray
 
-    try:
-        ray.init(
-            address=address,
-            namespace=NAMESPACE,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except (RuntimeError, OSError, ValueError) as error:
-        raise _unjoined(address, error) from error
     gcs = ray.get_runtime_context().gcs_address
     try:
         _require_no_serve()
-        yield
+        yield gcs
     finally:
         with undisturbed():
-            if _answers(gcs):  # a cluster that is gone has nothing to be removed from
+            if answers(gcs):  # a cluster that is gone has nothing to be removed from
                 end_actors()
             ray.shutdown()
+
+
+def _join(address: str) -> None:
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)  # Ray reads it when it is first imported
+    import ray
+
+    with tempfile.TemporaryFile() as complaints:  # they come from below Python
+        try:
+            with errors_into(complaints):
+                ray.init(
+                    address=address,
+                    namespace=NAMESPACE,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+        except (RuntimeError, OSError, ValueError) as error:
+            complaints.seek(0)
+            raise unjoined(address, f"{error}\n{complaints.read().decode()}") from error
+
+
+@contextmanager
+def errors_into(file: IO[Any]) -> Iterator[None]:
+    """Whatever writes to standard error, also below Python, writes into the file meanwhile."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def end_actors() -> None:
@@ -123,14 +154,15 @@ def _reach(address: str) -> None:
             f"{address!r} is no address of a Ray cluster",
             "Name it as HOST:PORT on one of its own nodes, or `auto`",
         )
-    if not _answers(address):
+    if not answers(address):
         raise SetupError(
             f"No Ray cluster answers at {address}",
             "Start one with `ray start --head`; it says its address",
         )
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+    """Whether somebody listens at HOST:PORT."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_WITHIN_S):
@@ -139,13 +171,15 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _unjoined(address: str, error: Exception) -> SetupError:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    why = lines[0][:200] if lines else type(error).__name__
+def unjoined(address: str, complaints: str) -> SetupError:
+    """Why a cluster could not be joined, by what Ray had to say of it."""
+    lines = [line.strip() for line in complaints.splitlines() if line.strip()]
+    why = lines[0][:200] if lines else "Ray does not say why"
     remedy = "Start one with `ray start --head`, or name its address: --address HOST:PORT"
-    if "auth" in why.lower() or "token" in why.lower():
+    if "AuthToken" in complaints or "authenticat" in complaints.lower():
+        why = "it asks for a token"
         remedy = "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN to the token of the cluster"
-    elif "version" in why.lower():
+    elif "version mismatch" in complaints.lower():
         remedy = "Use the same versions of Ray and Python as the cluster"
     return SetupError(f"The Ray cluster at {address} cannot be joined ({why})", remedy)
 

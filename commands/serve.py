@@ -14,12 +14,15 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
+from commands.cluster import answers
 from commands.hints import command
 from commands.site import Site, Wanted, on_this_machine
 from engine.errors import SetupError
 
 LOOK_EVERY_S = 2.0
 SILENT_S = 20.0
+RAY_SILENT_S = 10.0
+"""Ray ends this process 60 s after its GCS; taking Serve down before that takes most of them."""
 PLAN = Path(__file__).resolve().parent.parent / "examples" / "plan-approved.json"
 QUESTION = "Name two ways to test a clock"
 
@@ -87,15 +90,24 @@ def _end(wanted: Wanted) -> str:
 
 def _watch(site: Site, log: Path, console: Console) -> None:
     """Start nats-server again if it ends; SetupError when Ray or Serve are gone for good."""
-    heard = time.monotonic()
+    heard = ray_heard = time.monotonic()
+    remedy = f"Look into {log}, then start it again; nothing decided is lost"
     with httpx.Client(base_url=site.address, timeout=5.0, trust_env=False) as http:
-        while time.monotonic() - heard < SILENT_S:
+        while True:
             if site.nats is not None and not site.nats.alive:
                 console.print("nats-server has ended; starting it again on the same store")
                 site.nats.restart()
-            with suppress(httpx.TransportError):
-                if http.get("/healthz").status_code == httpx.codes.OK:
-                    heard = time.monotonic()
+            now = time.monotonic()
+            heard = now if _healthy(http) else heard
+            ray_heard = now if answers(site.gcs) else ray_heard
+            if now - ray_heard > RAY_SILENT_S:
+                raise SetupError(f"Ray has not answered for {RAY_SILENT_S:.0f} s", remedy)
+            if now - heard > SILENT_S:
+                raise SetupError(f"Serve has not answered for {SILENT_S:.0f} s", remedy)
             time.sleep(LOOK_EVERY_S)
-    gone = f"Serve has not answered for {SILENT_S:.0f} s, Ray may be gone"
-    raise SetupError(gone, f"Look into {log}, then start it again; nothing decided is lost")
+
+
+def _healthy(http: httpx.Client) -> bool:
+    with suppress(httpx.TransportError):
+        return http.get("/healthz").status_code == httpx.codes.OK
+    return False

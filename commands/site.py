@@ -24,7 +24,7 @@ from actors.embedded import local_ray, nats_server
 from actors.nats_server import NatsServer, free_port, require_free
 from actors.small_model import cache_dir, materialise_small_model
 from commands.client import is_here
-from commands.cluster import joined, require_fit
+from commands.cluster import errors_into, joined, require_fit
 from commands.config_file import read_config
 from engine.config import BusConfig, Config, GrpcConfig, HttpConfig, PoolConfig, fleet_councils
 from engine.errors import SetupError
@@ -61,10 +61,11 @@ class Wanted(NamedTuple):
 
 
 class Site(NamedTuple):
-    """A running engine: its configuration, its HTTP address, its bus if that is our own."""
+    """A running engine: its configuration, its HTTP address, its Ray's GCS, its bus if our own."""
 
     config: Config
     address: str
+    gcs: str
     nats: NatsServer | None
 
 
@@ -99,8 +100,9 @@ def on_this_machine(wanted: Wanted, log: Path, console: Console) -> Iterator[Sit
         log.open("w") as file,
         redirect_stdout(file),  # Ray tells of dead workers on either
         redirect_stderr(file),
+        errors_into(file),
         _bus(plan, wanted.store) as (url, nats),
-        joined(wanted.address) if wanted.address else local_ray(),
+        joined(wanted.address) if wanted.address else local_ray() as gcs,
     ):
         from serve_app import serving  # Ray reads its environment when it is first imported
 
@@ -110,7 +112,7 @@ def on_this_machine(wanted: Wanted, log: Path, console: Console) -> Iterator[Sit
         with serving(config) as found:
             address = f"http://{_reachable(found.http.host)}:{found.http.port}"
             _await_ready(address, log, console)
-            yield Site(found, address, nats)
+            yield Site(found, address, gcs, nats)
 
 
 def _planned(wanted: Wanted) -> _Plan:
