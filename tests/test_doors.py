@@ -2,7 +2,12 @@
 
 import asyncio
 import pickle
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
@@ -13,6 +18,7 @@ from deadline import until, until_async
 from house import ALL, House, open_house
 
 from actors.pb import orchestrator_pb2 as pb
+from cli import main
 from edges.refusals import BUG, REFUSALS, refusal
 from engine import errors
 from engine.errors import (
@@ -76,8 +82,32 @@ def over_grpc_stream(house: House, fields: dict[str, Any]) -> Refused:
     return Refused(raised.value.code(), raised.value.details())
 
 
+OPTIONS = {
+    "role": "--role",
+    "rounds": "--rounds",
+    "num_agents": "--agents",
+    "policy": "--policy",
+    "timeout_seconds": "--timeout",
+    "task_id": "--id",
+}
+"""What a field is on the command line; one that is not here cannot be said there."""
+
+
+def on_the_command_line(house: House, fields: dict[str, Any]) -> Refused:
+    """Ask with `conclave deliberate`, to be refused in one line."""
+    said = [word for k, v in fields.items() if k in OPTIONS for word in (OPTIONS[k], str(v))]
+    if "max_iterations" in fields:
+        pytest.skip("the command has no such option")
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(["deliberate", "--url", house.url, *said, "--", fields["text"]])
+    assert err.getvalue().startswith("conclave: ")
+    assert out.getvalue() == ""
+    return Refused(code, err.getvalue().rstrip("\n"))
+
+
 GRPC = (over_grpc, over_grpc_stream)
-DOORS = (over_http, over_sse, without_waiting, *GRPC)
+DOORS = (over_http, over_sse, without_waiting, *GRPC, on_the_command_line)
 BAD: list[tuple[dict[str, Any], type[ConclaveError], str]] = [
     ({"role": "chef"}, InvalidRequest, "no council 'CHEF'; known roles: DEV, QA"),
     ({"text": ""}, InvalidRequest, "should have at least 1 character"),
@@ -107,8 +137,8 @@ def test_what_cannot_be_done_is_refused_alike_at_every_door(
 ) -> None:
     """The status of the error's class in the door's own terms, one line that names the field."""
     refused = door(house, GOOD | fields)
-    expected = REFUSALS[error]
-    assert refused.status == (expected.grpc if door in GRPC else expected.http)
+    expected: object = REFUSALS[error].grpc if door in GRPC else REFUSALS[error].http
+    assert refused.status == (1 if door is on_the_command_line else expected)
     assert words in refused.line
     assert "\n" not in refused.line
 
@@ -193,6 +223,17 @@ async def until_line(lines: AsyncIterator[str], wanted: str) -> None:
         if line == wanted:
             return
     pytest.fail(f"the stream ended without {wanted!r}")
+
+
+def test_the_example_of_a_client_runs_as_it_stands(house: House) -> None:
+    """It prints the progress and names the winner."""
+    script = Path(__file__).resolve().parent.parent / "examples" / "stream.py"
+    command = [sys.executable, script, "DEV", "Clock", house.target]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "  0 %  generating  the DEV council has convened"
+    assert lines[-2].startswith("100 %  complete")
+    assert lines[-1].startswith("winner: agent-dev-")
 
 
 def subclasses(of: type) -> list[type]:
