@@ -178,8 +178,9 @@ def interrupt_when(condition: Any) -> threading.Thread:
     return thread
 
 
-@pytest.mark.parametrize("how", [[], ["--watch"], ["--json"]])
-@pytest.mark.parametrize("text", ["What's a 'clock'?", "-x", "two\nlines"])
+@pytest.mark.parametrize(
+    ("how", "text"), [([], "What's a 'clock'?"), (["--watch"], "-x"), (["--json"], "two\nlines")]
+)
 def test_ctrl_c_tells_the_command_that_goes_on(
     how: list[str], text: str, twin: Twin, capsys: Capture
 ) -> None:
