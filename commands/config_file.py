@@ -12,6 +12,8 @@ from engine.config import Config
 from engine.errors import SetupError
 
 IMPORT_PATH = "serve_app:build"
+DOORS = {"http": ("host", "port"), "grpc": ("port",)}
+"""What of Serve's options for each door is ours to know."""
 EXAMPLE = "see examples/gpu.yaml"
 
 
@@ -27,13 +29,14 @@ def read_config(path: Path) -> Config:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise _wrong(path, f"is no YAML ({' '.join(str(error).split())})") from error
     arguments = _arguments(path, document)
-    for door in ("http", "grpc"):
+    for door, names in DOORS.items():
         options = document.get(f"{door}_options") or {}
-        given = {name: options[name] for name in ("host", "port") if name in options}
-        if door == "grpc":
-            given.pop("host", None)  # Serve's gRPC takes none
+        if not isinstance(options, dict):
+            raise _wrong(path, f"has `{door}_options` that are no mapping")
+        given = {name: options[name] for name in names if name in options}
         if given:
-            arguments[door] = {**(arguments.get(door) or {}), **given}
+            own = arguments.get(door)
+            arguments[door] = {**own, **given} if isinstance(own, dict) else given
     try:
         return Config.model_validate(arguments)
     except ValidationError as error:

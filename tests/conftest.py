@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from http_twin import Twin, serving
 
 from actors.embedded import nats_server
 from actors.nats_server import NatsServer
@@ -36,3 +37,19 @@ def nats_url(nats: NatsServer) -> str:
 def small_model() -> Path:
     """The small model's folder; mark the test `model`."""
     return materialise_small_model(cache_dir(), print)
+
+
+@pytest.fixture(scope="session")
+def house() -> Iterator[Twin]:
+    """One twin of the HTTP edge for all tests; take `twin`, which is as new."""
+    with serving(Twin()) as twin:
+        yield twin
+
+
+@pytest.fixture
+def twin(house: Twin, monkeypatch: pytest.MonkeyPatch) -> Twin:
+    """A twin of the HTTP edge, which the commands ask unless they name another server."""
+    house.reset()
+    monkeypatch.setenv("CONCLAVE_URL", house.url)
+    monkeypatch.setenv("COLUMNS", "100")
+    return house

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 from fastapi import Response
-from http_twin import Refusal, Twin, serving, suspended
+from http_twin import Refusal, Twin, suspended
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,18 +15,6 @@ from engine.errors import SetupError
 from engine.events import Decided, Suspended
 
 ASK = {"task_id": "t/1 ä", "role": "DEV", "text": "Clock"}
-
-
-@pytest.fixture(scope="module")
-def house() -> Iterator[Twin]:
-    with serving(Twin()) as twin:
-        yield twin
-
-
-@pytest.fixture
-def twin(house: Twin) -> Twin:
-    house.reset()
-    return house
 
 
 @pytest.fixture

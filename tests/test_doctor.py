@@ -3,14 +3,13 @@
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from pathlib import Path
 
 import grpc
 import pytest
-from http_twin import Twin, serving
+from http_twin import Twin
 from rich.console import Console
 
 from actors.nats_server import free_port
@@ -80,12 +79,6 @@ def test_a_measurement_has_a_verdict_and_a_remedy(
     assert bool(check.remedy) == (verdict is not OK)
 
 
-@pytest.fixture(scope="module")
-def house() -> Iterator[Twin]:
-    with serving(Twin()) as twin:
-        yield twin
-
-
 def run(client: Client, ports: doctor.Ports) -> str:
     """What the doctor tells, whether it is content or not."""
     console = Console(file=StringIO(), width=100)
@@ -97,12 +90,12 @@ def run(client: Client, ports: doctor.Ports) -> str:
     return text
 
 
-def test_every_line_is_there_in_seconds(house: Twin) -> None:
+def test_every_line_is_there_in_seconds(twin: Twin) -> None:
     """The real machine, with a running engine that says it is degraded."""
     began = time.monotonic()
-    with Client(house.url) as client:
+    with Client(twin.url) as client:
         shown = run(
-            client, doctor.Ports(int(house.url.rpartition(":")[2]), free_port(), free_port())
+            client, doctor.Ports(int(twin.url.rpartition(":")[2]), free_port(), free_port())
         )
     assert time.monotonic() - began < 10.0
     for name in ("python", "ray", "vllm", "nats-server", "model", "memory", "/dev/shm", "engine"):
@@ -113,7 +106,7 @@ def test_every_line_is_there_in_seconds(house: Twin) -> None:
 
 
 def test_an_odd_machine_is_told_of_and_ends_nothing(
-    house: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No packages, no programs, no Python, no /proc, no disk: each is a line with a remedy."""
 
@@ -143,10 +136,10 @@ def test_a_package_that_cannot_be_imported() -> None:
     assert "No module named 'no_such_package'" in doctor._import_trouble("no_such_package")
 
 
-def test_who_holds_a_port(house: Twin) -> None:
+def test_who_holds_a_port(twin: Twin) -> None:
     """Ours is known by its answer, on any address; all others are others."""
-    here = int(house.url.rpartition(":")[2])
-    with socket.socket() as other, Client(house.url) as ours, Client("http://127.0.0.1:1") as away:
+    here = int(twin.url.rpartition(":")[2])
+    with socket.socket() as other, Client(twin.url) as ours, Client("http://127.0.0.1:1") as away:
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bus_fakes import connected, outbound
-from http_twin import COUNCILS, Refusal, Twin, recorded, serving
+from http_twin import COUNCILS, Refusal, Twin, recorded
 
 from actors.bus import connect
 from actors.journal import Journal
@@ -33,8 +33,8 @@ async def decide_each(url: str, speak: Speak) -> None:
     """What the bridge and the councils do with a plan, until cancelled."""
     journal = await Journal.connect(url, "fleet")
     client = await connect(url, "fleet", lambda: None)
+    events = await client.streams().subscribe(SUBJECT, ordered_consumer=True)
     try:
-        events = await client.streams().subscribe(SUBJECT, ordered_consumer=True)
         async for message in events.messages:
             arrival = Arrival(PLANS, message.metadata.sequence.stream, SUBJECT, message.data)
             for task in tasks(plan_approved(arrival, 256 * 1024), tuple(COUNCILS)):
@@ -45,6 +45,7 @@ async def decide_each(url: str, speak: Speak) -> None:
                 await writer.end(end, outbound(end))
                 await writer.close()
     finally:
+        await events.unsubscribe()
         await client.leave()
         await journal.close()
 
@@ -73,14 +74,6 @@ def fleet(url: str, speak: Speak) -> Iterator[None]:
         loop.call_soon_threadsafe(work.cancel)
         thread.join()
         loop.close()
-
-
-@pytest.fixture
-def twin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Twin]:
-    monkeypatch.setenv("COLUMNS", "200")
-    with serving(Twin()) as twin:
-        monkeypatch.setenv("CONCLAVE_URL", twin.url)
-        yield twin
 
 
 @pytest.mark.nats
