@@ -31,6 +31,7 @@ class Cluster:
     def __init__(self, mark: str, folder: Path) -> None:
         self.mark, self.folder = mark, folder
         self.dashboard = free_port()
+        self.address = ""
         self.environment = (
             os.environ
             | RAY_ENVIRONMENT
@@ -39,7 +40,9 @@ class Cluster:
 
     def start(self) -> None:
         """Start the head and nothing else."""
-        ports = [f"--port={free_port()}", f"--dashboard-port={self.dashboard}"]
+        port = free_port()
+        self.address = f"127.0.0.1:{port}"
+        ports = [f"--port={port}", f"--dashboard-port={self.dashboard}"]
         sizes = ["--object-store-memory=150000000", "--dashboard-agent-listen-port=0"]
         self.run("ray", "start", "--head", *ports, *sizes, f"--temp-dir={self.folder}")
 
