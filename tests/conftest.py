@@ -4,6 +4,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from http_twin import Twin, serving
@@ -11,6 +12,9 @@ from http_twin import Twin, serving
 from actors.embedded import nats_server
 from actors.nats_server import NatsServer
 from actors.small_model import cache_dir, materialise_small_model
+
+if TYPE_CHECKING:
+    from house import House
 
 pytest_plugins = ["seats"]
 
@@ -37,6 +41,21 @@ def nats_url(nats: NatsServer) -> str:
 def small_model() -> Path:
     """The small model's folder; mark the test `model`."""
     return materialise_small_model(cache_dir(), print)
+
+
+@pytest.fixture(scope="session")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator["House"]:
+    """Both doors in one real Serve for all tests that ask for it, which therefore come last."""
+    from house import ALL, open_house  # it imports Ray
+
+    with open_house(tmp_path_factory.mktemp("house")) as house:
+        yield house
+        house.stage.open(*ALL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Another Ray cannot be started in this process while that one runs."""
+    items.sort(key=lambda item: "opened" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")

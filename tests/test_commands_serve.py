@@ -5,12 +5,12 @@ import os
 import shlex
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from deadline import until
-from house import ALL, House, open_house
+from house import ALL, House
 
 from cli import main
 from engine.events import Record
@@ -19,13 +19,6 @@ from engine.results import Result
 pytestmark = [pytest.mark.ray, pytest.mark.nats, pytest.mark.timeout(180)]
 
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Both doors for all tests here."""
-    with open_house(tmp_path_factory.mktemp("house")) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import pickle
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -15,7 +15,11 @@ import httpx
 import pytest
 from callers import CLIENTS, GOOD, Client, asked_over_grpc, waiting_over_http
 from deadline import until, until_async
-from house import ALL, House, open_house
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+from house import ALL, House
 
 from actors.pb import orchestrator_pb2 as pb
 from cli import main
@@ -37,11 +41,11 @@ pytestmark = [pytest.mark.ray, pytest.mark.nats, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Both doors for all tests here."""
-    with open_house(tmp_path_factory.mktemp("doors")) as house:
-        house.post(task_id="taken", rounds=0)
-        yield house
+def house(opened: House) -> House:
+    """The doors, all turns let go."""
+    opened.stage.open(*ALL)
+    opened.post(task_id="taken", rounds=0)
+    return opened
 
 
 class Refused(NamedTuple):
@@ -223,6 +227,32 @@ async def until_line(lines: AsyncIterator[str], wanted: str) -> None:
         if line == wanted:
             return
     pytest.fail(f"the stream ended without {wanted!r}")
+
+
+def test_a_stream_that_ends_without_a_decision_tells_all_and_then_its_status(
+    house: House,
+) -> None:
+    """No update is lost before it."""
+    house.close("draft")
+    stream = house.rpc.StreamDeliberation(asked_over_grpc(GOOD | {"task_id": "undecided"}))
+    first = next(stream)
+    house.rpc.CancelDeliberation(pb.CancelDeliberationRequest(task_id="undecided"))
+    updates = [first]
+    with pytest.raises(grpc.RpcError) as raised:
+        updates += iter(stream)
+    house.stage.open(*ALL)
+    assert raised.value.code() == grpc.StatusCode.CANCELLED
+    assert (first.status, updates[-1].status) == ("generating", "complete")
+
+
+def test_the_service_describes_itself_and_says_what_is_not_there_yet(house: House) -> None:
+    """Reflection knows the contract; an rpc without anything behind it is UNIMPLEMENTED."""
+    known = DescriptorPool(ProtoReflectionDescriptorDatabase(house.channel))
+    service = known.FindServiceByName("fleet.orchestrator.v1.OrchestratorService")
+    assert "Orchestrate" in service.methods_by_name
+    with pytest.raises(grpc.RpcError) as raised:
+        house.rpc.Orchestrate(pb.OrchestrateRequest())
+    assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_the_example_of_a_client_runs_as_it_stands(house: House) -> None:

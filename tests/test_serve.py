@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from deadline import until
-from house import ALL, House, open_house
+from house import ALL, House
 from ray.serve import Application
 
 from actors.councils import find_actor
@@ -24,10 +23,10 @@ pytestmark = [pytest.mark.ray, pytest.mark.nats, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Both doors for all tests here."""
-    with open_house(tmp_path_factory.mktemp("house")) as house:
-        yield house
+def house(opened: House) -> House:
+    """The doors, all turns let go."""
+    opened.stage.open(*ALL)
+    return opened
 
 
 def refused(response: httpx.Response, status: int) -> str:
