@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Literal, NamedTuple
@@ -44,7 +45,10 @@ class CouncilHealth(Data):
 
 
 class Known(NamedTuple):
-    """All records of a deliberation so far, whether the journal holds them, whether it goes on."""
+    """All records of a deliberation so far, whether the journal holds them.
+
+    `driven` says that it has ended, or goes on by itself.
+    """
 
     records: list[Record]
     durable: bool
@@ -82,15 +86,16 @@ class CouncilActor:
         self._since = time.time()
 
     async def deliberate(
-        self, task: Task, terms: Terms | None = None
+        self, task: Task, terms: Terms | None = None, caller: str = ""
     ) -> AsyncGenerator[Record, None]:
         """All records of the task's deliberation, those to come as they come.
 
         Starts it, resumes it from its journal, or joins the one that runs. The stream returns
         only when the end is durable. Conflict if the id belongs to another request, InvalidRequest
-        if it does not fit. When the last caller leaves, work that is not detached is suspended.
+        if it does not fit. When the last caller leaves, work that is not detached is suspended;
+        `caller` is who may say so with `leave`, for a cancelled stream does not always end here.
         """
-        with self._attendance.of(task.id):
+        with self._attendance.of(task.id, caller or uuid.uuid4().hex):
             run = await self._run(task, terms or Terms())
             async with aclosing(run.follow()) as records:
                 async for record in records:
@@ -118,15 +123,18 @@ class CouncilActor:
         renewed = self._lapses.pop(watcher, None)
         if renewed is not None:
             renewed.cancel()
-        else:
-            self._attendance.arrive(task_id)
+        self._attendance.arrive(task_id, watcher)
         try:
             await asyncio.sleep(ATTEND_S)
         except asyncio.CancelledError:
-            self._attendance.leave(task_id)
+            self._attendance.leave(task_id, watcher)
             raise
         later = asyncio.get_running_loop().call_later
         self._lapses[watcher] = later(RENEW_WITHIN_S, self._lapse, task_id, watcher)
+
+    async def leave(self, task_id: str, caller: str) -> None:
+        """A caller of `deliberate` or `attend` is gone, whatever became of its call."""
+        self._attendance.leave(task_id, caller)
 
     async def read(self, task_id: str) -> Known:
         """What is known of a deliberation; NotFound if nothing is."""
@@ -134,7 +142,7 @@ class CouncilActor:
         if run is not None and run.records:
             return Known(run.records, durable=False, driven=True)
         history = await self._known(task_id)
-        driven = task_id in self._runs or task_id in self._accepted
+        driven = history.ended or task_id in self._runs or task_id in self._accepted
         return Known(list(history.records), durable=True, driven=driven)
 
     async def cancel(self, task_id: str) -> list[Record]:
@@ -221,7 +229,7 @@ class CouncilActor:
     def _lapse(self, task_id: str, watcher: str) -> None:
         """A watcher that has not asked again is gone."""
         del self._lapses[watcher]
-        self._attendance.leave(task_id)
+        self._attendance.leave(task_id, watcher)
 
     async def _drive(self, run: Run) -> None:
         """Bring a run to its durable end, or close it with what prevents that."""

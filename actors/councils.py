@@ -57,7 +57,7 @@ def named_actors() -> list[str]:
 class Conclusion(NamedTuple):
     """All records of a deliberation so far, and whether the journal holds them by now.
 
-    `driven` says that somebody works on it, or will by itself: else it waits to be resumed.
+    `driven` says that it has ended or goes on by itself: else it waits to be resumed.
     """
 
     records: list[Record]
@@ -150,8 +150,9 @@ class Councils:
         watcher = uuid.uuid4().hex
         for pause in pauses(0.1, 2.0):
             try:
+                handle = self._handle_of(role)
                 while True:
-                    await call(self._handle_of(role).attend.remote(task_id, watcher))
+                    await _attended(handle, task_id, watcher)
             except (ActorAway, Unavailable):
                 await asyncio.sleep(pause)
 
@@ -240,9 +241,19 @@ async def _streamed(handle: Any, task: Task, terms: Terms) -> AsyncGenerator[Rec
     """The records that a council actor streams; leaving early cancels the stream in the actor."""
     import ray
 
-    refs = handle.deliberate.options(num_returns="streaming").remote(task, terms)
+    caller = uuid.uuid4().hex
+    refs = handle.deliberate.options(num_returns="streaming").remote(task, terms, caller)
     try:
         async for ref in refs:
             yield await call(ref)
     finally:
         ray.cancel(refs)
+        handle.leave.remote(task.id, caller)  # on a busy machine a cancellation can be lost
+
+
+async def _attended(handle: Any, task_id: str, watcher: str) -> None:
+    try:
+        await call(handle.attend.remote(task_id, watcher))
+    except asyncio.CancelledError:
+        handle.leave.remote(task_id, watcher)
+        raise

@@ -1,6 +1,7 @@
 """Claims about who waits for a deliberation, and what becomes of it when nobody does any more."""
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 from bus_fakes import connected
@@ -73,6 +74,21 @@ async def test_without_a_caller_it_is_suspended_and_resumes_for_the_next(
     done = {r.event.turn for r in before if isinstance(r.event, Outcome)}
     assert done
     assert not done & {turn.id for turn in rest.turns}
+
+
+async def test_a_caller_can_leave_though_its_stream_goes_on(seat: Seat) -> None:
+    """Where the cancellation of its call was lost, its word counts; a stranger's does not."""
+    model = GatedModel()
+    actor = seat(model)
+    async with aclosing(actor.deliberate(a_task(), None, "me")) as stream:
+        await anext(stream)
+        await until_async(lambda: len(model.held) == 3, "all drafts are asked for")
+        await actor.leave("t-1", "another")
+        assert len(model.held) == 3
+        await actor.leave("t-1", "me")
+        await idle(actor)
+        assert not model.held
+    assert (await result_of(actor)).status == "suspended"
 
 
 async def test_the_last_of_several_callers_counts(seat: Seat) -> None:
