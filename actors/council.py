@@ -9,14 +9,14 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from actors.attendance import Attendance
 from actors.backlog import Backlog, Work
 from actors.conduct import Conduct, Pool, conflict
 from actors.flights import Flights
 from actors.journal import History, Journal
-from actors.run import Run, Stop, Terms
+from actors.run import Conclusion, Run, Stop, Terms
 from engine.config import Config
 from engine.errors import Broken, ConclaveError, Ended, NotFound, Superseded, Unavailable
 from engine.events import Record
@@ -42,17 +42,6 @@ class CouncilHealth(Data):
     running: tuple[str, ...]
     pid: int
     since: float
-
-
-class Known(NamedTuple):
-    """All records of a deliberation so far, whether the journal holds them.
-
-    `driven` says that it has ended, or goes on by itself.
-    """
-
-    records: list[Record]
-    durable: bool
-    driven: bool
 
 
 class CouncilActor:
@@ -136,14 +125,14 @@ class CouncilActor:
         """A caller of `deliberate` or `attend` is gone, whatever became of its call."""
         self._attendance.leave(task_id, caller)
 
-    async def read(self, task_id: str) -> Known:
+    async def read(self, task_id: str) -> Conclusion:
         """What is known of a deliberation; NotFound if nothing is."""
         run = self._runs.get(task_id)
         if run is not None and run.records:
-            return Known(run.records, durable=False, driven=True)
+            return Conclusion(run.records, durable=False, driven=True)
         history = await self._known(task_id)
         driven = history.ended or task_id in self._runs or task_id in self._accepted
-        return Known(list(history.records), durable=True, driven=driven)
+        return Conclusion(list(history.records), durable=True, driven=driven)
 
     async def cancel(self, task_id: str) -> list[Record]:
         """End a deliberation without a decision. NotFound; Ended if it has another end already."""

@@ -7,16 +7,15 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, NamedTuple
+from typing import Any
 
 from actors.calls import ActorAway, call
 from actors.council import CouncilHealth
 from actors.patience import pauses
 from actors.roster import NAMESPACE, PREFIX, Roster
-from actors.run import Terms
+from actors.run import Conclusion, Terms
 from engine.errors import Broken, DeadlineExceeded, InvalidRequest, Unavailable
 from engine.events import END, Record
-from engine.transcript import Transcript, fold
 from engine.types import Task
 
 HEALTH_WITHIN_S = 2.0
@@ -52,25 +51,6 @@ def named_actors() -> list[str]:
     return [
         a["name"] for a in actors if a["namespace"] == NAMESPACE and a["name"].startswith(PREFIX)
     ]
-
-
-class Conclusion(NamedTuple):
-    """All records of a deliberation so far, and whether the journal holds them by now.
-
-    `driven` says that it has ended or goes on by itself: else it waits to be resumed.
-    """
-
-    records: list[Record]
-    durable: bool
-    driven: bool = True
-
-    @property
-    def state(self) -> Transcript:
-        """The fold of the records; suspended also where nobody was left to write that down."""
-        state = fold(self.records)
-        if state.end is None and not self.driven and not state.suspended:
-            state.suspended = "nobody works on it"
-        return state
 
 
 class Councils:
@@ -159,7 +139,8 @@ class Councils:
     async def read(self, role: str, task_id: str) -> Conclusion:
         """What the council knows of a deliberation; NotFound, or Unavailable if it is away."""
         ref = self._handle_of(role).read.remote(task_id)
-        return Conclusion(*await self._answer(role, ref, READ_WITHIN_S))
+        found: Conclusion = await self._answer(role, ref, READ_WITHIN_S)
+        return found
 
     async def cancel(self, role: str, task_id: str) -> Conclusion:
         """End a deliberation without a decision; NotFound, Ended, or Unavailable."""

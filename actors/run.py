@@ -7,10 +7,12 @@ import math
 import time
 from collections.abc import AsyncGenerator
 from enum import StrEnum
+from typing import NamedTuple
 
 from pydantic import Field
 
 from engine.events import END, Event, Record
+from engine.transcript import Transcript, fold
 from engine.types import Data, Task
 
 
@@ -19,13 +21,32 @@ class Terms(Data):
 
     `detached` work goes on when no caller is left; other work is then suspended. The decision must
     be there in `timeout_s` seconds, of work if it is detached, of the caller's time if it is not;
-    None leaves that to the task and the server. What does not fit
-    the council's budget is refused, unless the caller `clips`: then it is cut, and recorded.
+    None leaves that to the task and the server. What does not fit the council's budget is refused,
+    unless the caller `clips`: then it is cut, and recorded.
     """
 
     detached: bool = False
     timeout_s: float | None = Field(default=None, gt=0)
     clips: bool = False
+
+
+class Conclusion(NamedTuple):
+    """All records of a deliberation so far, and whether the journal holds them by now.
+
+    `driven` says that it has ended or goes on by itself: else it waits to be resumed.
+    """
+
+    records: list[Record]
+    durable: bool
+    driven: bool = True
+
+    @property
+    def state(self) -> Transcript:
+        """The fold of the records; suspended also where nobody was left to write that down."""
+        state = fold(self.records)
+        if state.end is None and not self.driven and not state.suspended:
+            state.suspended = "nobody works on it"
+        return state
 
 
 class Stop(StrEnum):

@@ -13,12 +13,12 @@ from actors.answer import AgentHealth
 from actors.bridge import Health
 from actors.bus import place
 from actors.calls import ActorAway, call
-from actors.councils import Conclusion, Councils, Find, find_actor
+from actors.councils import Councils, Find, find_actor
 from actors.flights import Flights
 from actors.journal import Journal
 from actors.ledger import Totals
 from actors.roster import Roster
-from actors.run import Terms
+from actors.run import Conclusion, Terms
 from actors.supervisor import State
 from edges.asked import DeliberationRequest, seconds
 from engine.config import Config
@@ -237,13 +237,14 @@ class Desk:
             except TimeoutError:
                 raise Unavailable("the journal's ends are not counted yet; ask again") from None
 
-        counted, councils = await asyncio.gather(totals(), self.councils())
+        healths = asyncio.gather(*map(self._councils.health, self._councils.roles))
+        counted, found = await asyncio.gather(totals(), healths)
         ended = sum(counted.ended.values())
         return Stats(
             total_deliberations=ended,
             total_orchestrations=0,
             avg_deliberation_time_ms=sum(counted.took_ms.values()) / ended if ended else 0.0,
-            active_councils=sum(council.status != "away" for council in councils),
+            active_councils=sum(health is not None for health in found),
             role_counts=counted.ended,
         )
 

@@ -15,7 +15,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 
-from actors.councils import Conclusion
+from actors.run import Conclusion
 from edges.asked import EVENTS, DeliberationRequest, read_request, too_large
 from edges.desk import CouncilInfo, Desk, Status
 from edges.refusals import Problem, problem

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Literal
 
-from actors.councils import Conclusion
+from actors.run import Conclusion
 from edges.desk import CouncilInfo, Desk, Stats, Status
 from engine.config import Config, PoolConfig, fleet_councils
 from engine.decision import failed

@@ -9,7 +9,6 @@ from bus_fakes import connected
 
 from actors.bus import Connection
 from actors.council import CouncilActor
-from actors.councils import Conclusion
 from actors.journal import Journal
 from actors.nats_server import NatsServer
 from actors.run import Terms
@@ -101,7 +100,7 @@ async def answering(model: GatedModel) -> None:
 
 async def result_of(actor: CouncilActor, id: str = "t-1") -> Result:
     """What the actor knows of a deliberation."""
-    found = Conclusion(*await actor.read(id))
+    found = await actor.read(id)
     return result(found.state, found.durable)
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from actors import councils, crew
 from actors.calls import ActorAway
-from actors.councils import Conclusion, Councils
+from actors.councils import Councils
 from actors.crew import BridgeActor
 from actors.roster import Roster, roster
-from actors.run import Terms
+from actors.run import Conclusion, Terms
 from engine.config import Config, PoolConfig
 from engine.errors import Broken, Unavailable
 from engine.events import Record, Resumed
