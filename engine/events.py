@@ -10,15 +10,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.types import Ballot, Council, Data, Decision, Finding, Phase, Severity, Task, Usage
+from engine.packet import CheckResult, Decision, StopReason
+from engine.policies import Rules
+from engine.types import Ballot, Council, Data, Finding, Phase, Severity, Task, Usage
 
 
 class Convened(Data):
-    """The deliberation began: the request, and the council as it was seated for it."""
+    """The deliberation began: the request, the council as it was seated, and what was settled.
+
+    `rules` is None in records from before it was kept; it then follows from the other two.
+    """
 
     kind: Literal["convened"] = "convened"
     task: Task
     council: Council
+    rules: Rules | None = None
 
 
 class Clipped(Data):
@@ -73,8 +79,18 @@ class Drafted(Data):
     usage: Usage
 
 
+class Checked(Data):
+    """A text was looked at by all checks there are; `results` may be empty."""
+
+    kind: Literal["checked"] = "checked"
+    agent: str
+    round: int
+    results: tuple[CheckResult, ...]
+
+
 class Critiqued(Data):
-    """An agent reviewed another one's text."""
+    """An agent reviewed another one's text; as a `probe` it was asked for all that is against it.
+    """
 
     kind: Literal["critiqued"] = "critiqued"
     turn: str
@@ -84,6 +100,7 @@ class Critiqued(Data):
     findings: tuple[Finding, ...]
     verdict: Literal["accept", "revise"]
     usage: Usage
+    probe: bool = False
 
     @property
     def asks_for_change(self) -> bool:
@@ -93,7 +110,7 @@ class Critiqued(Data):
 
 
 class Revised(Data):
-    """An author wrote its text anew with the critiques it got."""
+    """An author wrote its text anew, with the critiques it got or its peers' texts in view."""
 
     kind: Literal["revised"] = "revised"
     turn: str
@@ -112,6 +129,30 @@ class Voted(Data):
     turn: str
     agent: str
     ballot: Ballot
+    usage: Usage
+
+
+class Merged(Data):
+    """An agent made one text of all; it is the choice."""
+
+    kind: Literal["merged"] = "merged"
+    turn: str
+    agent: str
+    round: int
+    text: str
+    reasoning: str
+    truncated: bool
+    usage: Usage
+
+
+class Judged(Data):
+    """The architect chose among the first texts of the order, and said why."""
+
+    kind: Literal["judged"] = "judged"
+    turn: str
+    agent: str
+    choice: str
+    reason: str
     usage: Usage
 
 
@@ -136,6 +177,24 @@ class Dropped(Data):
     reason: str
 
 
+class Aborted(Data):
+    """A turn under way was stopped because its reply was not needed any more."""
+
+    kind: Literal["aborted"] = "aborted"
+    turn: str
+    agent: str
+    phase: Phase
+    usage: Usage
+
+
+class Settled(Data):
+    """The exchange ended before its last round, and why; there were so many rounds."""
+
+    kind: Literal["settled"] = "settled"
+    reason: StopReason
+    round: int
+
+
 class Resumed(Data):
     """Another writer took the deliberation up after an interruption."""
 
@@ -150,10 +209,11 @@ class Suspended(Data):
 
 
 class Hastened(Data):
-    """The time for drafts, critiques and revisions is over: what there is gets voted on."""
+    """Time or tokens for the exchange are used up: what there is gets voted on."""
 
     kind: Literal["hastened"] = "hastened"
     reason: str
+    cause: StopReason = StopReason.DEADLINE
 
 
 class Decided(Data):
@@ -163,14 +223,29 @@ class Decided(Data):
     decision: Decision
 
 
+Failure = Literal[
+    "QuorumLost",
+    "NoBallots",
+    "NoMerge",
+    "Impasse",
+    "AllExcluded",
+    "BudgetExceeded",
+    "DeadlineExceeded",
+    "Cancelled",
+    "Broken",
+]
+"""Why there is no decision."""
+
+
 class Failed(Data):
     """The end: no decision could be had; what was written before stays readable."""
 
     kind: Literal["failed"] = "failed"
-    error_type: Literal["QuorumLost", "NoBallots", "DeadlineExceeded", "Cancelled", "Broken"]
+    error_type: Failure
     message: str
     lost: dict[str, str]
     tokens: dict[Phase, Usage]
+    aborted: int = 0
 
 
 Event = Annotated[
@@ -178,11 +253,16 @@ Event = Annotated[
     | Briefed
     | Asked
     | Drafted
+    | Checked
     | Critiqued
     | Revised
     | Voted
+    | Merged
+    | Judged
     | Rejected
     | Dropped
+    | Aborted
+    | Settled
     | Resumed
     | Suspended
     | Hastened

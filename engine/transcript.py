@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from engine.events import (
+    Aborted,
     Brief,
     Briefed,
+    Checked,
     Convened,
     Critiqued,
     Decided,
@@ -17,16 +20,22 @@ from engine.events import (
     Event,
     Failed,
     Hastened,
+    Judged,
+    Merged,
     Record,
     Rejected,
     Resumed,
     Revised,
+    Settled,
     Suspended,
     Voted,
 )
+from engine.packet import CheckResult, Verdict
+from engine.policies import Rules, settle
+from engine.seats import seats, voters
 from engine.types import Agent, Ballot, Council, Data, Phase, Task, Usage
 
-Outcome = Drafted | Critiqued | Revised | Voted | Rejected
+Outcome = Drafted | Critiqued | Revised | Voted | Merged | Judged | Rejected
 """The events that a finished turn leaves."""
 
 
@@ -44,22 +53,31 @@ class Proposal(Data):
 class Transcript:
     """Everything known of one deliberation after the events added so far.
 
-    `hastened` and `suspended` are the reasons, empty where it is neither. `worked_s` are the
-    seconds it was under way: between records, without those in which it was suspended or down.
+    `suspended` is the reason, empty where it is not. `worked_s` are the seconds it was under way: between records, without those in which it was suspended or down.
     `broke_off` counts how often it was resumed, though not suspended, since a turn was finished.
+    `seated` are those who write, `voters` those who rank. `critiques` are by the author they are about, in the order of rounds and then of names, so
+    that nothing follows from who was quicker. `aborted` are the ids of turns that were stopped.
     """
 
     task: Task | None = None
     council: Council | None = None
+    rules: Rules | None = None
+    seated: tuple[Agent, ...] = ()
+    voters: tuple[Agent, ...] = ()
     brief: Brief | None = None
     proposals: dict[str, list[Proposal]] = field(default_factory=dict)
     critiques: dict[str, list[Critiqued]] = field(default_factory=dict)
+    checks: dict[str, list[Checked]] = field(default_factory=dict)
     ballots: dict[str, Ballot] = field(default_factory=dict)
+    merged: str = ""
+    judged: Judged | None = None
     lost: dict[str, str] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     tokens: dict[Phase, Usage] = field(default_factory=dict)
     end: Decided | Failed | None = None
-    hastened: str = ""
+    aborted: set[str] = field(default_factory=set)
+    settled: Settled | None = None
+    hastened: Hastened | None = None
     suspended: str = ""
     began: float = 0.0
     ended: float = 0.0
@@ -72,23 +90,47 @@ class Transcript:
         self._pass_time(event, at)
         match event:
             case Convened():
-                self.task, self.council, self.began = event.task, event.council, at
+                self._convene(event, at)
             case Briefed():
                 self._begin(event.brief)
-            case Drafted() | Revised():
-                self._write(event, at)
-            case Critiqued():
-                self.critiques.setdefault(event.target, []).append(event)
-            case Voted():
-                self.ballots[event.agent] = event.ballot
+            case Settled():
+                self.settled = event
+            case Hastened():
+                self.hastened = event
             case Dropped():
                 self.lost[event.agent] = event.reason
-            case Hastened():
-                self.hastened = event.reason
             case Decided() | Failed():
                 self.end, self.ended = event, at
+            case Aborted():
+                self.aborted.add(event.turn)
+                self._spend(event.phase, event.usage)
+            case _:
+                self._keep(event, at)
+
+    def _keep(self, event: Event, at: float) -> None:
+        """Take in what somebody wrote or said, and what it cost."""
+        match event:
+            case Drafted() | Revised() | Merged():
+                self._write(event, at)
+            case Critiqued():
+                said = self.critiques.setdefault(event.target, [])
+                insort(said, event, key=lambda c: (c.round, c.agent, c.turn))
+            case Checked():
+                self.checks.setdefault(event.agent, []).append(event)
+            case Voted():
+                self.ballots[event.agent] = event.ballot
+            case Judged():
+                self.judged = event
         if isinstance(event, Outcome):
-            self._account(event)
+            self.outcomes[event.turn] = event
+            self.broke_off = 0
+            self._spend(phase_of(event), event.usage)
+
+    def _convene(self, event: Convened, at: float) -> None:
+        self.task, self.council, self.began = event.task, event.council, at
+        self.rules = event.rules or settle(event.task, event.council)
+        self.seated = seats(event.task, event.council, self.rules)
+        self.voters = voters(event.task, event.council, self.rules)
 
     def _pass_time(self, event: Event, at: float) -> None:
         """Count the time of work: not what lies between an interruption and its resumption."""
@@ -102,33 +144,43 @@ class Transcript:
     def _begin(self, brief: Brief) -> None:
         """Texts and ballots under another brief are no longer candidates; their cost stays."""
         self.brief = brief
-        for said in (self.proposals, self.critiques, self.ballots, self.outcomes, self.lost):
+        kept = (self.proposals, self.critiques, self.checks, self.ballots, self.outcomes, self.lost)
+        for said in kept:
             said.clear()
+        self.merged, self.judged, self.settled = "", None, None
 
-    def _write(self, event: Drafted | Revised, at: float) -> None:
-        round = event.round if isinstance(event, Revised) else 0
+    def _write(self, event: Drafted | Revised | Merged, at: float) -> None:
+        round = 0 if isinstance(event, Drafted) else event.round
         proposal = Proposal(
             author=event.agent, round=round, text=event.text, truncated=event.truncated, at=at
         )
         self.proposals.setdefault(event.agent, []).append(proposal)
+        if isinstance(event, Merged):
+            self.merged = event.agent
 
-    def _account(self, event: Outcome) -> None:
-        self.outcomes[event.turn] = event
-        self.broke_off = 0
-        phase = phase_of(event)
-        self.tokens[phase] = self.tokens.get(phase, Usage()) + event.usage
+    def _spend(self, phase: Phase, usage: Usage) -> None:
+        self.tokens[phase] = self.tokens.get(phase, Usage()) + usage
 
     @property
     def authors(self) -> list[str]:
         """Those who have a text, in the order in which the agents are seated."""
         return [agent.id for agent in self.seated if agent.id in self.proposals]
 
+    def checked(self, author: str) -> tuple[CheckResult, ...]:
+        """What checks say of the author's latest text."""
+        latest = self.latest(author).round
+        checks = (c for c in self.checks.get(author, ()) if c.round == latest)
+        return tuple(result for check in checks for result in check.results)
+
     @property
-    def seated(self) -> tuple[Agent, ...]:
-        """The agents that take part: the first `num_agents` of the council."""
-        if self.task is None or self.council is None:
-            return ()
-        return self.council.agents[: self.task.num_agents]
+    def excluded(self) -> frozenset[str]:
+        """The authors whose latest text failed a check that excludes."""
+        failed = Verdict.FAILED
+        return frozenset(
+            author
+            for author in self.checks
+            if any(r.blocking and r.verdict is failed for r in self.checked(author))
+        )
 
     @property
     def usage(self) -> Usage:
@@ -139,10 +191,15 @@ class Transcript:
         """The author's last text."""
         return self.proposals[author][-1]
 
+    def text(self, author: str, round: int) -> Proposal | None:
+        """The author's text as it stood after a round; None where there was none yet."""
+        texts = (p for p in reversed(self.proposals.get(author, ())) if p.round <= round)
+        return next(texts, None)
+
     def sealed(self) -> list[str]:
-        """The authors in an order that follows from the deliberation's id alone."""
+        """The authors in an order that follows from the deliberation's seed alone."""
         assert self.task is not None
-        salt = self.task.id
+        salt = self.task.salt
         return sorted(self.authors, key=lambda a: hashlib.sha256(f"{salt}\0{a}".encode()).digest())
 
 
@@ -157,6 +214,10 @@ def phase_of(event: Outcome) -> Phase:
             return Phase.REVISE
         case Voted():
             return Phase.VOTE
+        case Merged():
+            return Phase.MERGE
+        case Judged():
+            return Phase.JUDGE
         case Rejected():
             return event.phase
 

@@ -1,0 +1,105 @@
+"""What may be asked of a deliberation beside its task; knows nothing of what comes of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from engine.data import Data
+
+
+class Topology(StrEnum):
+    """Who exchanges with whom."""
+
+    NONE = "none"
+    RING = "ring"
+    K_REGULAR = "k_regular"
+    STAR = "star"
+    FULL = "full"
+    GROUPS = "groups"
+
+
+class Revise(StrEnum):
+    """When an author writes anew: in every round, or only where a reviewer found something."""
+
+    ALWAYS = "always"
+    ON_FINDINGS = "on_findings"
+
+
+class Decide(StrEnum):
+    """Who has the last word: the ballots, or an architect who has read them."""
+
+    BALLOTS = "ballots"
+    ARCHITECT = "architect"
+
+
+class BallotForm(StrEnum):
+    """How a voter is asked: the odds of each pair in both orders, or one ranking as JSON."""
+
+    ODDS = "odds"
+    RANKING = "ranking"
+
+
+class Rule(StrEnum):
+    """How ballots become an order; engine/tallies.py defines each."""
+
+    PLURALITY = "plurality"
+    MAJORITY = "majority"
+    SUPER_MAJORITY = "super_majority"
+    UNANIMITY = "unanimity"
+    APPROVAL = "approval"
+    BORDA = "borda"
+    MRR = "mrr"
+    IRV = "irv"
+    CONDORCET = "condorcet"
+    COPELAND = "copeland"
+    SCHULZE = "schulze"
+    RANKED_PAIRS = "ranked_pairs"
+    MINIMAX = "minimax"
+    BUCKLIN = "bucklin"
+    KEMENY = "kemeny"
+    SCORE = "score"
+    BRADLEY_TERRY = "bradley_terry"
+
+
+class Options(Data):
+    """How a council is to deliberate. What is not set is left to the council, then to the policy.
+
+    `rounds` of exchange; `num_agents` that take part; `samples` texts where one agent writes all;
+    `layers` of a mixture, the drafts being the first. `topology` says who exchanges with whom: `k`
+    peers a text in a regular one, around seat `hub` (1 is the first) in a star, in so many
+    `groups` that all meet `exchange_every` so many rounds. `revise` says when an author writes
+    anew.
+
+    `ballot` is the form of the votes and `tally` the rule that counts them; `early` ends the vote
+    as soon as no ballot still out can change it. With `decide` "architect" one more agent reads
+    the first `shortlist` of the order and may choose another.
+
+    The exchange ends before its last round where a `quorum` (share of the texts, 0 for never) says
+    the same for `stability` rounds; where a round changes less than the share `gain` of the words
+    (0 for never); or, `until_clean`, where no review of a round asks for a change. `token_budget`
+    bounds the tokens generated in all; what the decision takes of it is kept back.
+    """
+
+    policy: str = Field(default="", max_length=64)
+    rounds: int | None = Field(default=None, ge=0)
+    num_agents: int | None = Field(default=None, ge=1)
+    samples: int | None = Field(default=None, ge=1)
+    layers: int | None = Field(default=None, ge=1)
+    topology: Topology | None = None
+    k: int | None = Field(default=None, ge=1)
+    hub: int | None = Field(default=None, ge=1)
+    groups: int | None = Field(default=None, ge=1)
+    exchange_every: int | None = Field(default=None, ge=1)
+    revise: Revise | None = None
+    ballot: BallotForm | None = None
+    tally: Rule | None = None
+    early: bool | None = None
+    decide: Decide | None = None
+    shortlist: int | None = Field(default=None, ge=1)
+    quorum: float | None = Field(default=None, ge=0, le=1)
+    stability: int | None = Field(default=None, ge=1)
+    gain: float | None = Field(default=None, ge=0, le=1)
+    until_clean: bool | None = None
+    token_budget: int | None = Field(default=None, ge=1)

@@ -1,0 +1,37 @@
+"""Who takes part: those who write and those who rank; knows nothing of what they say."""
+
+from __future__ import annotations
+
+from engine.policies import Choice, Rules
+from engine.types import Agent, Council, Task
+
+
+def seats(task: Task, council: Council, rules: Rules) -> tuple[Agent, ...]:
+    """Those who write: agents of the council, or so many copies of its first one."""
+    agents = _agents(task, council)[: rules.agents]
+    if not rules.copies or not agents:
+        return agents
+    numbers = range(1, rules.copies + 1)
+    return tuple(agents[0].model_copy(update={"id": f"{agents[0].id}.{n}"}) for n in numbers)
+
+
+def voters(task: Task, council: Council, rules: Rules) -> tuple[Agent, ...]:
+    """Those who rank: all who write; where one judges, the agent beside the one that writes."""
+    if rules.choice is Choice.JUDGE:
+        agents = _agents(task, council)
+        return agents[1:2] or agents[:1]
+    return seats(task, council, rules) if rules.choice is Choice.BALLOTS else ()
+
+
+def architect(task: Task, council: Council) -> Agent | None:
+    """Who has the last word where the rules ask for it; None where the council has nobody."""
+    return _moved(council.architect, task) if council.architect else None
+
+
+def _agents(task: Task, council: Council) -> tuple[Agent, ...]:
+    """The council's agents as the task wants them: some left out, or on another pool."""
+    return tuple(_moved(a, task) for a in council.agents if a.id not in task.without)
+
+
+def _moved(agent: Agent, task: Task) -> Agent:
+    return agent.model_copy(update={"pool": task.model}) if task.model else agent

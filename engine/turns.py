@@ -1,0 +1,158 @@
+"""How one turn becomes an event: asked, paid for, read, asked again; not what turns are for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+
+from engine import prompts
+from engine.errors import SpeechFailed
+from engine.events import Aborted, Asked, Dropped, Event, Rejected
+from engine.outcomes import rejected
+from engine.transcript import Outcome, Transcript
+from engine.types import (
+    Agent,
+    ChoiceForm,
+    Form,
+    Message,
+    Phase,
+    Reply,
+    Speak,
+    Stopped,
+    TextForm,
+    Turn,
+    Usage,
+)
+
+TRIES = 2
+"""How often a turn is asked before its unreadable reply counts as missing."""
+
+Events = AsyncGenerator[Event, None]
+Read = Callable[[Turn, Reply], Outcome]
+
+
+class Turns:
+    """Asks the turns of one deliberation, within its budget of tokens.
+
+    `kept_back` of the budget is not to be touched yet; `over_budget` says that a turn was left out
+    for it. Outcomes in `known`, of another deliberation, are taken over for nothing.
+    """
+
+    def __init__(self, state: Transcript, speak: Speak, known: Mapping[str, Outcome]) -> None:
+        self.state, self._speak, self._known = state, speak, known
+        self.kept_back = 0
+        self.over_budget = False
+        self._under_way: dict[str, int] = {}
+        self._stopped: list[Aborted] = []
+
+    def note(self, event: Event) -> Event:
+        """Take the event into the state before anybody else sees it."""
+        self.state.add(event)
+        return event
+
+    def turn(
+        self,
+        agent: Agent,
+        phase: Phase,
+        messages: Sequence[Message],
+        max_tokens: int,
+        *,
+        round: int = 0,
+        target: str = "all",
+        form: Form | None = None,
+    ) -> Turn:
+        """A turn of this deliberation."""
+        assert self.state.task is not None
+        return Turn(
+            deliberation=self.state.task.salt,
+            agent=agent.id,
+            pool=agent.pool,
+            phase=phase,
+            round=round,
+            target=target,
+            messages=tuple(messages),
+            form=form or TextForm(),
+            max_tokens=max_tokens,
+            sampling=agent.sampling,
+        )
+
+    async def ask(self, turn: Turn, read: Read) -> Events:
+        """Ask until a reply can be read, TRIES times at most; recorded replies are not asked for.
+
+        A turn that fails for good drops its agent; one that the budget does not allow is left out.
+        """
+        for _ in range(TRIES):
+            outcome = self.state.outcomes.get(turn.id)
+            if outcome is None:
+                async for event in self._outcome(turn, read):
+                    yield event
+                outcome = self.state.outcomes.get(turn.id)
+            if not isinstance(outcome, Rejected):
+                return
+            again = prompts.again(turn.messages, outcome.reason)
+            turn = turn.model_copy(update={"messages": again})
+
+    def stopped(self) -> Iterator[Event]:
+        """The turns that were stopped under way, once each."""
+        while self._stopped:
+            yield self.note(self._stopped.pop(0))
+
+    async def _outcome(self, turn: Turn, read: Read) -> Events:
+        if turn.id in self._known:
+            yield self.note(self._known[turn.id].model_copy(update={"usage": Usage()}))
+        elif turn.agent not in self.state.lost and self._affords(turn):
+            async for event in self._answer(turn, read):
+                yield event
+
+    def _affords(self, turn: Turn) -> bool:
+        """Whether the budget holds the longest reply, beside those under way."""
+        assert self.state.rules is not None
+        budget = self.state.rules.token_budget
+        if budget is None:
+            return True
+        used = self.state.usage.generated + self.state.usage.aborted
+        claimed = used + sum(self._under_way.values()) + self.kept_back
+        self.over_budget = self.over_budget or claimed + _longest(turn) > budget
+        return not self.over_budget
+
+    async def _answer(self, turn: Turn, read: Read) -> Events:
+        yield self.note(
+            Asked(
+                turn=turn.id,
+                agent=turn.agent,
+                phase=turn.phase,
+                round=turn.round,
+                target=turn.target,
+            )
+        )
+        reply = await self._reply(turn)
+        if isinstance(reply, Dropped):
+            yield self.note(reply)
+            return
+        try:
+            event: Event = read(turn, reply)
+        except prompts.Unreadable as unreadable:
+            event = rejected(turn, reply, unreadable)
+        yield self.note(event)
+
+    async def _reply(self, turn: Turn) -> Reply | Dropped:
+        self._under_way[turn.id] = _longest(turn)
+        try:
+            return await self._speak(turn)
+        except SpeechFailed as failed:
+            reason = f"{type(failed).__name__}: {failed}"
+            return Dropped(agent=turn.agent, phase=turn.phase, reason=reason)
+        except asyncio.CancelledError as stopped:
+            usage = stopped.usage if isinstance(stopped, Stopped) else Usage()
+            self._stopped.append(
+                Aborted(turn=turn.id, agent=turn.agent, phase=turn.phase, usage=usage)
+            )
+            raise
+        finally:
+            del self._under_way[turn.id]
+
+
+def _longest(turn: Turn) -> int:
+    """Tokens that the longest reply to a turn takes."""
+    questions = len(turn.form.questions) if isinstance(turn.form, ChoiceForm) else 1
+    return questions * turn.max_tokens
