@@ -29,6 +29,7 @@ def decide(state: Transcript) -> Decided:
     odds = {c: sum(b.scores[c] for b in voted if b.voter != c) for c in candidates}
     order = sorted(candidates, key=lambda c: (-score[c], -wins[c], -odds[c]))
     complete = [ballot.ranking for ballot in voted]
+    judged = [ballot.consistency for ballot in voted if ballot.consistency is not None]
     degraded = bool(state.lost) or len(voted) < len(state.seated) > 1
     return Decided(
         decision=Decision(
@@ -43,7 +44,7 @@ def decide(state: Transcript) -> Decided:
             condorcet=ballots.condorcet(beats, candidates),
             agreement_tau=ballots.mean_tau(complete),
             agreement_w=ballots.kendall_w(complete),
-            consistency=fmean(ballot.consistency for ballot in voted) if voted else None,
+            consistency=fmean(judged) if judged else None,
             objections=_objections(state, order[0]),
             minority=_minority(voted, order[0]),
             tokens=state.tokens,

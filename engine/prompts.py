@@ -272,7 +272,7 @@ def read_ballot(voter: Agent, sheet: Sheet, reply: Reply) -> Ballot:
     """The voter's ranking; Unreadable when the model hardly considered the labels."""
     both_orders = list(zip(reply.choices[::2], reply.choices[1::2], strict=True))
     ballot = ballot_from_odds(voter.id, sheet.authors, sheet.pairs, both_orders, OPTIONS)
-    if ballot.mass < MIN_MASS:
+    if ballot.mass is not None and ballot.mass < MIN_MASS:
         raise Unreadable(f"the answers 1 and 2 held only {ballot.mass:.5f} of the probability")
     return ballot
 

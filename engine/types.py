@@ -219,16 +219,19 @@ class Finding(Data):
 class Ballot(Data):
     """One voter's complete ranking of the candidates, best first, its own text included.
 
-    `scores` are the voter's mean probabilities that a candidate beats another one, 0..1.
-    `consistency` is the share of pairs judged the same way in both orders of asking;
-    `mass` the smallest share of probability that the labels held in any answer.
+    `scores` are the voter's mean probabilities that a candidate beats another one, or the places
+    of its ranking spread evenly, 0..1. `approved` is how many of the first places of the ranking
+    the voter approves of, None in records from before it was asked. `consistency` is the share of
+    pairs judged the same way in both orders of asking; `mass` the smallest share of probability
+    that the labels held in any answer; both are None where the voter wrote its ranking down.
     """
 
     voter: str
     ranking: tuple[str, ...]
     scores: dict[str, float]
-    consistency: float
-    mass: float
+    approved: int | None = None
+    consistency: float | None = None
+    mass: float | None = None
 
 
 class CondorcetStatus(StrEnum):
