@@ -42,25 +42,25 @@ class BallotForm(StrEnum):
 
 
 class Rule(StrEnum):
-    """How ballots become an order; engine/tallies.py defines each."""
+    """How ballots become an order; the comment says what the rule's scores count."""
 
-    PLURALITY = "plurality"
-    MAJORITY = "majority"
-    SUPER_MAJORITY = "super_majority"
-    UNANIMITY = "unanimity"
-    APPROVAL = "approval"
-    BORDA = "borda"
-    MRR = "mrr"
-    IRV = "irv"
-    CONDORCET = "condorcet"
-    COPELAND = "copeland"
-    SCHULZE = "schulze"
-    RANKED_PAIRS = "ranked_pairs"
-    MINIMAX = "minimax"
-    BUCKLIN = "bucklin"
-    KEMENY = "kemeny"
-    SCORE = "score"
-    BRADLEY_TERRY = "bradley_terry"
+    PLURALITY = "plurality"  # first places
+    MAJORITY = "majority"  # first places, more than v/2 of them to win
+    SUPER_MAJORITY = "super_majority"  # first places, at least 2v/3 of them to win
+    UNANIMITY = "unanimity"  # first places, all v of them to win
+    APPROVAL = "approval"  # voters that approve
+    BORDA = "borda"  # mean of (m - r) / (m - 1)
+    MRR = "mrr"  # mean of 1 / r
+    IRV = "irv"  # rounds survived
+    CONDORCET = "condorcet"  # others beaten, all of them to win
+    COPELAND = "copeland"  # pairwise wins less losses
+    SCHULZE = "schulze"  # layers below
+    RANKED_PAIRS = "ranked_pairs"  # layers below
+    MINIMAX = "minimax"  # the smallest margin
+    BUCKLIN = "bucklin"  # ballots with the candidate in the decisive first places
+    KEMENY = "kemeny"  # places below the best one in an optimal ranking
+    SCORE = "score"  # mean z-score
+    BRADLEY_TERRY = "bradley_terry"  # log-odds strength
 
 
 class Options(Data):

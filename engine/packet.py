@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import groupby
 
 from pydantic import Field
 
@@ -29,16 +30,22 @@ class StopReason(StrEnum):
 class Tally(Data):
     """What one rule makes of the ballots.
 
-    `scores` are what the rule counts, higher is better. `tiers` are the candidates best first,
-    those that are equal together. `winners` is the first tier, or empty where the rule names
-    none. `low` and `high` bound the scores with 95 % where the rule estimates them.
+    `scores` are what the rule counts, higher is better. `winners` are those with the highest; none
+    where no ballot speaks to the rule or its threshold is missed. `low` and `high` are the ends of
+    the 95 % intervals of Bradley-Terry strengths, else empty.
     """
 
     rule: Rule
     scores: dict[str, float]
     winners: tuple[str, ...]
-    low: dict[str, float] = Field(default_factory=dict)
-    high: dict[str, float] = Field(default_factory=dict)
+    low: dict[str, float] = {}
+    high: dict[str, float] = {}
+
+    @property
+    def tiers(self) -> tuple[tuple[str, ...], ...]:
+        """All candidates, best first, those with equal scores together in sealed order."""
+        ordered = sorted(self.scores, key=lambda candidate: -self.scores[candidate])
+        return tuple(tuple(tier) for _, tier in groupby(ordered, key=lambda c: self.scores[c]))
 
 
 class Ranked(Data):

@@ -1122,7 +1122,7 @@ class Finding(_message.Message):
     def __init__(self, severity: _Optional[str] = ..., issue: _Optional[str] = ...) -> None: ...
 
 class Ballot(_message.Message):
-    __slots__ = ("voter", "ranking", "scores", "consistency", "mass")
+    __slots__ = ("voter", "ranking", "scores", "consistency", "mass", "approved")
     class ScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -1135,12 +1135,14 @@ class Ballot(_message.Message):
     SCORES_FIELD_NUMBER: _ClassVar[int]
     CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
     MASS_FIELD_NUMBER: _ClassVar[int]
+    APPROVED_FIELD_NUMBER: _ClassVar[int]
     voter: str
     ranking: _containers.RepeatedScalarFieldContainer[str]
     scores: _containers.ScalarMap[str, float]
     consistency: float
     mass: float
-    def __init__(self, voter: _Optional[str] = ..., ranking: _Optional[_Iterable[str]] = ..., scores: _Optional[_Mapping[str, float]] = ..., consistency: _Optional[float] = ..., mass: _Optional[float] = ...) -> None: ...
+    approved: int
+    def __init__(self, voter: _Optional[str] = ..., ranking: _Optional[_Iterable[str]] = ..., scores: _Optional[_Mapping[str, float]] = ..., consistency: _Optional[float] = ..., mass: _Optional[float] = ..., approved: _Optional[int] = ...) -> None: ...
 
 class Decision(_message.Message):
     __slots__ = ("degraded", "lost", "choice", "rule", "order", "margin", "condorcet", "agreement_tau", "agreement_w", "consistency", "objections", "minority", "tokens", "stop_reason")
