@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from engine.types import Data, Reply
+from engine.data import Data
+from engine.types import Reply
 
 
 class Load(Data):

@@ -18,8 +18,9 @@ from actors.messages import key_of, next_message
 from actors.patience import BROKEN, patiently, said
 from actors.run import Terms
 from actors.streams import JOURNAL
+from engine.data import Data
 from engine.errors import Unavailable
-from engine.types import Data, Task
+from engine.types import Task
 
 log = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ from actors.streams import PLAN_APPROVED, PLANS
 from actors.verdicts import arrived, bug, verdict
 from engine.arrival import Arrival
 from engine.config import BusConfig
+from engine.data import Data
 from engine.errors import (
     ConclaveError,
     InvalidEvent,
@@ -27,7 +28,7 @@ from engine.errors import (
 )
 from engine.events import Record
 from engine.planning import plan_approved, tasks
-from engine.types import Data, Task
+from engine.types import Task
 
 log = logging.getLogger(__name__)
 

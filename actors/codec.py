@@ -16,8 +16,8 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 
 from actors.pb import orchestrator_pb2 as pb
+from engine.data import Data
 from engine.events import Record
-from engine.types import Data
 
 KIND = "kind"
 STRUCT = Struct.DESCRIPTOR.full_name

@@ -11,7 +11,7 @@ from typing import Any, Literal, Never, Protocol
 from actors.journal import Journal, Writer, envelope
 from actors.messages import ROLE, TOOK_MS
 from actors.run import Run, Stop
-from engine import prompts
+from engine.brief import lay
 from engine.config import Limits
 from engine.decision import failed
 from engine.deliberation import Bell, deliberate
@@ -21,6 +21,7 @@ from engine.fanout import ended
 from engine.results import payload, result
 from engine.transcript import Transcript, fold
 from engine.types import Council, Count, Reply, Task, Turn
+from engine.wording import wording
 
 PRODUCER = "conclave"
 LAST_WORDS_WITHIN_S = 5.0
@@ -97,7 +98,8 @@ class Conduct:
         if not (transcript.task or run.terms.clips):
             self._refuse_what_would_be_clipped(run.task, count)
         with self._clocked(run, transcript) as bell:
-            stream = deliberate(run.task, self._council, self._speak, count, transcript, bell)
+            before = tuple(run.records)
+            stream = deliberate(run.task, self._council, self._speak, count, before, bell)
             async with aclosing(stream) as events:
                 async for event in events:
                     record = run.note(event)
@@ -162,7 +164,7 @@ class Conduct:
 
     def _refuse_what_would_be_clipped(self, task: Task, count: Count) -> None:
         """InvalidRequest for the first part of the task that does not fit the council's budget."""
-        for cut in prompts.brief(task, self._council, count).clipped:
+        for cut in lay(task, self._council, count, wording()).clipped:
             if cut.part != "title":  # repeated beside the question; it is whole in the task
                 where = {"task": "text"}.get(cut.part, cut.part)
                 room = self._council.budgets.task

@@ -18,10 +18,11 @@ from actors.flights import Flights
 from actors.journal import History, Journal
 from actors.run import Conclusion, Run, Stop, Terms
 from engine.config import Config
+from engine.data import Data
 from engine.errors import Broken, ConclaveError, Ended, NotFound, Superseded, Unavailable
 from engine.events import Record
 from engine.transcript import fold
-from engine.types import Council, Data, Task
+from engine.types import Council, Task
 
 log = logging.getLogger("conclave.council")
 

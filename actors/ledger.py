@@ -11,8 +11,8 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from actors.messages import ROLE, TOOK_MS
 from actors.patience import BROKEN, said
 from actors.streams import JOURNAL
+from engine.data import Data
 from engine.errors import Unavailable
-from engine.types import Data
 
 ENDS = ["deliberation.*.completed", "deliberation.*.failed"]
 BATCH = 256

@@ -13,9 +13,9 @@ from nats.js.api import RawStreamMsg
 from pydantic import JsonValue, TypeAdapter
 
 from actors.streams import JOURNAL
+from engine.data import Data
 from engine.errors import SetupError
 from engine.events import Record
-from engine.types import Data
 
 NO_MESSAGE = 10037
 ROLE, TOOK_MS = "Conclave-Role", "Conclave-Took-Ms"

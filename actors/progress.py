@@ -7,8 +7,10 @@ from actors.codec import write
 from actors.pb import orchestrator_pb2 as pb
 from engine.events import (
     END,
+    Aborted,
     Asked,
     Briefed,
+    Checked,
     Convened,
     Critiqued,
     Decided,
@@ -17,19 +19,29 @@ from engine.events import (
     Event,
     Failed,
     Hastened,
+    Judged,
+    Merged,
     Record,
     Rejected,
     Resumed,
     Revised,
+    Settled,
     Suspended,
     Voted,
 )
-from engine.results import result
+from engine.results import expected_turns, result
 from engine.transcript import Outcome, Transcript, phase_of
 from engine.types import Phase
 
 STAGES = ("generating", "reviewing", "scoring", "complete")
-STAGE = {Phase.DRAFT: 0, Phase.CRITIQUE: 1, Phase.REVISE: 1, Phase.VOTE: 2}
+STAGE = {
+    Phase.DRAFT: 0,
+    Phase.CRITIQUE: 1,
+    Phase.REVISE: 1,
+    Phase.VOTE: 2,
+    Phase.MERGE: 2,
+    Phase.JUDGE: 2,
+}
 
 
 class Progress:
@@ -61,11 +73,7 @@ class Progress:
         """
         if self.state.end is not None:
             return 100
-        task, council, seats = self.state.task, self.state.council, len(self.state.seated)
-        assert task is not None
-        assert council is not None
-        rounds = council.rounds if task.rounds is None else task.rounds
-        expected = seats * (2 + 2 * rounds) if seats > 1 else 1
+        expected = expected_turns(self.state)
         return min(99, 100 * len(self.state.outcomes) // expected)
 
     def _text(self, event: Event) -> pb.DeliberationResult | None:
@@ -82,7 +90,7 @@ def _stage(event: Event) -> int:
         return len(STAGES) - 1
     if isinstance(event, Outcome):
         return STAGE[phase_of(event)]
-    return STAGE[event.phase] if isinstance(event, Asked | Dropped) else 0
+    return STAGE[event.phase] if isinstance(event, Asked | Dropped | Aborted) else 0
 
 
 def step(event: Event) -> str:
@@ -92,7 +100,7 @@ def step(event: Event) -> str:
             words = f"the {event.council.role} council has convened"
         case Briefed():
             words = "the task lies before all agents"
-        case Suspended() | Hastened():
+        case Suspended() | Hastened() | Settled():
             words = f"{event.kind}: {event.reason}"
         case Resumed():
             words = "the work goes on after an interruption"
@@ -105,10 +113,23 @@ def step(event: Event) -> str:
     return words
 
 
-def _deed(event: Outcome | Asked | Dropped) -> str:
+def _deed(event: Outcome | Asked | Dropped | Aborted | Checked) -> str:
     match event:
         case Asked():
             words = f"is asked to {_duty(event)}"
+        case Dropped():
+            words = f"takes no further part: {event.reason}"
+        case Aborted():
+            words = f"was stopped: to {DUTIES[event.phase]} is not needed any more"
+        case Checked():
+            words = f"has written a text that was checked: {_verdicts(event)}"
+        case _:
+            words = _said(event)
+    return words
+
+
+def _said(event: Outcome) -> str:
+    match event:
         case Drafted():
             words = "has drafted"
         case Critiqued():
@@ -117,17 +138,32 @@ def _deed(event: Outcome | Asked | Dropped) -> str:
             words = f"has revised its text, round {event.round}"
         case Voted():
             words = "has ranked all texts"
+        case Merged():
+            words = "has made one text of all"
+        case Judged():
+            words = f"has chosen the text of {event.choice}: {event.reason}"
         case Rejected():
             words = f"gave an answer that cannot be used: {event.reason}"
-        case Dropped():
-            words = f"takes no further part: {event.reason}"
     return words
 
 
+def _verdicts(event: Checked) -> str:
+    return ", ".join(f"{r.check} {r.verdict}" for r in event.results) or "no check applies"
+
+
 def _duty(event: Asked) -> str:
-    return {
-        Phase.DRAFT: "draft",
-        Phase.CRITIQUE: f"review {event.target}, round {event.round}",
-        Phase.REVISE: f"revise its text, round {event.round}",
-        Phase.VOTE: "rank all texts",
-    }[event.phase]
+    about = {
+        Phase.CRITIQUE: f" of {event.target}, round {event.round}",
+        Phase.REVISE: f", round {event.round}",
+    }
+    return f"{DUTIES[event.phase]}{about.get(event.phase, '')}"
+
+
+DUTIES = {
+    Phase.DRAFT: "draft",
+    Phase.CRITIQUE: "review the text",
+    Phase.REVISE: "write its text anew",
+    Phase.VOTE: "rank all texts",
+    Phase.MERGE: "make one text of all",
+    Phase.JUDGE: "choose among the first",
+}

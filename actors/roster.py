@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from engine.config import Config
-from engine.types import Data
+from engine.data import Data
 
 NAMESPACE = "conclave"
 PREFIX = "conclave:"

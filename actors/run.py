@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from pydantic import Field
 
+from engine.data import Data
 from engine.events import END, Event, Record
 from engine.transcript import Transcript, fold
-from engine.types import Data, Task
+from engine.types import Task
 
 
 class Terms(Data):

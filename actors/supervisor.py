@@ -18,8 +18,8 @@ from actors.crew import Kind, Seat
 from actors.patience import BROKEN, pauses, said
 from actors.roster import PREFIX
 from engine.config import BusConfig
+from engine.data import Data
 from engine.errors import ConclaveError, SetupError
-from engine.types import Data
 
 log = logging.getLogger("conclave.supervisor")
 

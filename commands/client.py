@@ -19,10 +19,10 @@ import httpx
 from pydantic import ValidationError
 
 from commands.hints import DEFAULT_URL, command
+from engine.data import Data
 from engine.errors import ConclaveError, InvalidRequest, SetupError, Unavailable
 from engine.events import END, Record
 from engine.results import Result
-from engine.types import Data
 
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each further attempt at a stream that broke off; a record heard begins them anew."""

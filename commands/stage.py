@@ -125,7 +125,7 @@ class Stage:
         cost = f"{row.elapsed_s:.0f} s, {row.state.usage.generated:,} tokens generated"
         parts = [Text(cost, style="dim")]
         if row.state.hastened:
-            parts.append(Text(f"; hastened: {clean(row.state.hastened)}", style="yellow"))
+            parts.append(Text(f"; hastened: {clean(row.state.hastened.reason)}", style="yellow"))
         if row.state.suspended:
             parts.append(Text(f"; suspended: {clean(row.state.suspended)}", style="yellow"))
         return Text.assemble("\n", *parts)

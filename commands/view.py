@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.events import Asked, Decided, Dropped, Failed, Hastened, Record, Resumed, Suspended
+from engine.packet import Decision
 from engine.results import Result
 from engine.transcript import Transcript
-from engine.types import Condorcet, CondorcetStatus, Decision, Phase, Usage
+from engine.types import Condorcet, CondorcetStatus, Phase, Usage
 
 DOING = {
     Phase.DRAFT: "drafting",

@@ -11,19 +11,21 @@ from pydantic import Field, JsonValue, ValidationError
 from engine.arrival import check_values
 from engine.config import Config
 from engine.errors import InvalidEvent, InvalidRequest, TooLarge
-from engine.policies import applied
-from engine.types import Council, Data, Task
+from engine.options import Options
+from engine.policies import Rules, check_seats, settle
+from engine.types import Council, Task
 
 MOST_DIGITS = 12
 EVENTS = "/events"
 """What follows an id in the path of its events, so that no id may end so."""
 
 
-class DeliberationRequest(Data):
+class DeliberationRequest(Options):
     """What a client asks. An empty `task_id` gets one; the same one is the same deliberation.
 
     `max_iterations` caps the rounds, also the council's own. `timeout_seconds` is the time in
-    which the decision must be there.
+    which the decision must be there. What is said of Options holds for all other fields that say
+    how to deliberate.
     """
 
     role: str = Field(min_length=1, max_length=32)
@@ -33,10 +35,7 @@ class DeliberationRequest(Data):
     rubric: str = ""
     requirements: tuple[str, ...] = ()
     context: dict[str, JsonValue] = Field(default_factory=dict)
-    policy: str = Field(default="", max_length=64)
-    rounds: int | None = Field(default=None, ge=0)
     max_iterations: int | None = Field(default=None, ge=0)
-    num_agents: int | None = Field(default=None, ge=1)
     timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
     def task(self, config: Config, key: str = "") -> Task:
@@ -50,10 +49,8 @@ class DeliberationRequest(Data):
         size, most = len(self._written()), config.bus.max_event_bytes
         if size > most:
             raise too_large(size, most)
-        rounds, agents = applied(self.policy, self.rounds, self.num_agents)
-        rounds = self._capped(rounds, council)
-        _within("rounds", rounds, config.limits.rounds)
-        _within("num_agents", agents, min(config.limits.agents, len(council.agents)))
+        options = self._options(council)
+        _check_caps(settle(options, council), council, config)
         return Task(
             id=self._id(key),
             role=council.role,
@@ -62,10 +59,8 @@ class DeliberationRequest(Data):
             rubric=self.rubric,
             requirements=self.requirements,
             context=self.context,
-            policy=self.policy,
-            rounds=rounds,
-            num_agents=agents,
             timeout_s=self.timeout_seconds,
+            **dict(options),
         )
 
     def _council(self, config: Config) -> Council:
@@ -75,10 +70,15 @@ class DeliberationRequest(Data):
             raise InvalidRequest("role", f"no council {self.role.upper()!r}; known roles: {known}")
         return council
 
-    def _capped(self, rounds: int | None, council: Council) -> int | None:
-        if self.max_iterations is None:
-            return rounds
-        return min(council.rounds if rounds is None else rounds, self.max_iterations)
+    def _options(self, council: Council) -> Options:
+        """The options that are set, the rounds within `max_iterations`."""
+        options = Options(**{name: getattr(self, name) for name in Options.model_fields})
+        rounds = settle(options, council).rounds
+        if self.max_iterations is None or rounds <= self.max_iterations:
+            return options
+        if settle(options, council).policy == "moa":
+            return options.model_copy(update={"layers": self.max_iterations + 1})
+        return options.model_copy(update={"rounds": self.max_iterations})
 
     def _id(self, key: str) -> str:
         if self.task_id and key:
@@ -132,6 +132,22 @@ def seconds(timeout_ms: str) -> float | None:
     if not plain or int(timeout_ms) == 0:
         raise InvalidRequest("x-timeout-ms", f"{timeout_ms[:40]!r} is no number of milliseconds")
     return int(timeout_ms) / 1000
+
+
+def _check_caps(rules: Rules, council: Council, config: Config) -> None:
+    """InvalidRequest for the first option that is over what this server or this council has."""
+    limits, seats = config.limits, len(council.agents)
+    _within("rounds", rules.rounds, limits.rounds)
+    _within("num_agents", rules.agents, min(limits.agents, seats))
+    _within("samples", rules.copies, limits.agents)
+    _within("token_budget", rules.token_budget, limits.tokens)
+    check_seats(rules, rules.agents or seats)
+    texts = rules.copies or rules.agents or seats
+    needed = council.budgets.largest_prompt(texts)
+    window = min(config.pools[agent.pool].window for agent in council.agents)
+    if needed > window:
+        what = f"{texts} texts need a window of {needed} tokens; the models have {window}"
+        raise InvalidRequest("samples" if rules.copies else "num_agents", what)
 
 
 def _within(name: str, asked: int | None, most: int) -> None:

@@ -22,10 +22,11 @@ from actors.run import Conclusion, Terms
 from actors.supervisor import State
 from edges.asked import DeliberationRequest, seconds
 from engine.config import Config
+from engine.data import Data
 from engine.errors import ConclaveError, InvalidRequest, NotFound, Unavailable
 from engine.events import END, Record
 from engine.fanout import ended, merge
-from engine.types import Data, Task
+from engine.types import Task
 
 DURABLE_WITHIN_S = 5.0
 COUNTED_WITHIN_S = 10.0

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from grpc import StatusCode
 
+from engine.data import Data
 from engine.errors import (
     Broken,
     ConclaveError,
@@ -23,7 +24,6 @@ from engine.errors import (
     TooLarge,
     Unavailable,
 )
-from engine.types import Data
 
 LONGEST = 500
 """Characters of a refusal's line: a gRPC status has to fit into one header of 8 KiB, encoded."""

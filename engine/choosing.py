@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
 from functools import partial
 
 from engine import prompts, votes
 from engine.dissent import objections
-from engine.events import Brief, Hastened, Voted
-from engine.fanout import merge
+from engine.events import Brief, Hastened
+from engine.fanout import together
 from engine.options import Decide
 from engine.outcomes import judged, merged, voted
 from engine.packet import StopReason
@@ -18,7 +17,7 @@ from engine.policies import Choice
 from engine.seats import architect
 from engine.standing import Texts
 from engine.transcript import Proposal
-from engine.turns import Events, Turns
+from engine.turns import Turns
 from engine.types import Agent, Council, Phase
 
 
@@ -46,53 +45,46 @@ class Choosing:
     def _last_word(self) -> int:
         return self._council.budgets.critique if self._architect else 0
 
-    async def run(self, close: asyncio.Event) -> Events:
+    async def run(self, close: asyncio.Event) -> None:
         """All that is said for the choice, until it is time to close."""
         if not Texts(self._state).is_open:
             return
         self._turns.kept_back = self._last_word
-        async with aclosing(merge([self._asked()], until=close)) as events:
-            async for event in events:
-                yield event
-        for event in self._turns.stopped():
-            yield event
+        await together([self._asked()], until=close)
         if self._state.hastened:
             return
         if close.is_set():
-            yield self._turns.note(Hastened(reason="the time for the vote was over"))
+            self._turns.note(Hastened(reason="the time for the vote was over"))
         elif self._turns.over_budget:
             reason = f"the {self._rules.token_budget} tokens did not hold the whole vote"
-            yield self._turns.note(Hastened(reason=reason, cause=StopReason.BUDGET))
+            self._turns.note(Hastened(reason=reason, cause=StopReason.BUDGET))
 
-    async def _asked(self) -> Events:
-        merging = self._rules.choice is Choice.MERGE
-        for part in [self._merge()] if merging else [self._ballots(), self._judge()]:
-            async for event in part:
-                yield event
+    async def _asked(self) -> None:
+        if self._rules.choice is Choice.MERGE:
+            await self._merge()
+        else:
+            await self._ballots()
+            await self._judge()
 
-    async def _ballots(self) -> Events:
+    async def _ballots(self) -> None:
         """Every voter ranks all texts, at the same time, until no other can win any more."""
-        if Texts(self._state).sure:
-            return
-        order = Texts(self._state).candidates
-        ballots = (self._vote(v, seat, order) for seat, v in enumerate(self._state.voters))
-        async with aclosing(merge(ballots)) as events:
-            async for event in events:
-                yield event
-                if isinstance(event, Voted) and Texts(self._state).sure:
-                    break
-        for event in self._turns.stopped():
-            yield event
+        order, sure = Texts(self._state).candidates, asyncio.Event()
+        if not Texts(self._state).sure:
+            voters = enumerate(self._state.voters)
+            await together((self._vote(v, seat, order, sure) for seat, v in voters), until=sure)
 
-    async def _vote(self, voter: Agent, seat: int, order: tuple[str, ...]) -> Events:
+    async def _vote(
+        self, voter: Agent, seat: int, order: Sequence[str], sure: asyncio.Event
+    ) -> None:
         sheet = votes.sheet(order, seat, self._rules.ballot)
         messages = votes.vote(self._brief, voter, sheet, self._texts(order))
         cap = sheet.max_tokens
         turn = self._turns.turn(voter, Phase.VOTE, messages, cap, form=sheet.form)
-        async for event in self._turns.ask(turn, partial(voted, voter, sheet)):
-            yield event
+        await self._turns.ask(turn, partial(voted, voter, sheet))
+        if Texts(self._state).sure:
+            sure.set()
 
-    async def _merge(self) -> Events:
+    async def _merge(self) -> None:
         """The first seat makes one text of all; the next one where it cannot."""
         order = Texts(self._state).candidates
         texts, round = self._texts(order), self._rules.rounds + 1
@@ -102,23 +94,19 @@ class Choosing:
             messages = prompts.merge(self._brief, author, texts)
             cap = self._council.budgets.draft
             turn = self._turns.turn(author, Phase.MERGE, messages, cap, round=round)
-            async for event in self._turns.ask(turn, merged):
-                yield event
+            await self._turns.ask(turn, merged)
 
-    async def _judge(self) -> Events:
+    async def _judge(self) -> None:
         """The architect reads what the ballots say and has the last word."""
         texts = Texts(self._state)
         if self._architect is None or not texts.cast or not texts.standing.order:
             return
         self._turns.kept_back = 0
         docket = self._docket(texts)
-        messages = votes.judge(
-            self._brief, self._architect, docket, self._texts(docket.authors)
-        )
+        messages = votes.judge(self._brief, self._architect, docket, self._texts(docket.authors))
         cap = self._council.budgets.critique
         turn = self._turns.turn(self._architect, Phase.JUDGE, messages, cap, form=docket.form)
-        async for event in self._turns.ask(turn, partial(judged, docket)):
-            yield event
+        await self._turns.ask(turn, partial(judged, docket))
 
     def _docket(self, texts: Texts) -> votes.Docket:
         shortlist = texts.standing.order[: self._rules.shortlist]

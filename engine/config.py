@@ -6,7 +6,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from engine.types import Agent, Budgets, Council, Data, Sampling
+from engine.data import Data
+from engine.errors import InvalidRequest
+from engine.options import Options
+from engine.policies import check_seats, settle
+from engine.types import Agent, Budgets, Council, Sampling
 
 
 class PoolConfig(Data):
@@ -57,16 +61,22 @@ class PoolConfig(Data):
         return tuple(ranges[min(i, len(ranges) - 1)] for i in range(self.replicas))
 
 
-class CouncilConfig(Data):
-    """One council at first start: a persona per agent, seated on the pools in turn."""
+class CouncilConfig(Options):
+    """One council at first start: a persona per agent, seated on the pools in turn.
+
+    Its options hold where a request sets none. The `architect` is the persona of the agent that
+    decides where it is asked to; it sits on the first pool.
+    """
 
     role: str = Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")
     personas: tuple[str, ...] = Field(min_length=1)
     rubric: str
     pools: tuple[str, ...] = ("small",)
-    rounds: int = Field(default=1, ge=0)
     budgets: Budgets = Budgets()
     sampling: Sampling = Sampling()
+    architect: str = (
+        "You are the architect: you weigh the whole, and you answer for what is chosen."
+    )
 
     def seated(self) -> Council:
         """The council with an agent for each persona, `agent-<role lower>-001` onwards."""
@@ -80,12 +90,20 @@ class CouncilConfig(Data):
             )
             for number, persona in enumerate(self.personas, 1)
         )
+        architect = Agent(
+            id=f"agent-{self.role.lower()}-architect",
+            role="ARCHITECT",
+            persona=self.architect,
+            pool=self.pools[0],
+            sampling=self.sampling,
+        )
         return Council(
             role=self.role,
             agents=agents,
             rubric=self.rubric,
-            rounds=self.rounds,
             budgets=self.budgets,
+            architect=architect,
+            **{name: getattr(self, name) for name in Options.model_fields},
         )
 
 
@@ -123,12 +141,14 @@ class GrpcConfig(Data):
 class Limits(Data):
     """Caps of this server; a request may only stay below them.
 
-    `timeout_s` are the seconds of work after which any deliberation is decided. The share
+    `tokens` are those that a deliberation may generate in all, `timeout_s` the seconds of work
+    after which any is decided. The share
     `decision_reserve` of its time is kept for the decision: then drafts and reviews end.
     """
 
     rounds: int = Field(default=4, ge=0)
     agents: int = Field(default=9, ge=1, le=26)
+    tokens: int = Field(default=100_000, ge=1)
     timeout_s: float = Field(default=900.0, gt=0)
     decision_reserve: float = Field(default=0.2, gt=0, lt=1)
 
@@ -171,15 +191,25 @@ class Config(Data):
             )
 
     def _check_limits(self, council: CouncilConfig) -> None:
-        if len(council.personas) > self.limits.agents or council.rounds > self.limits.rounds:
+        seats = len(council.personas)
+        try:
+            rules = settle(council, Options())
+            check_seats(rules, rules.agents or seats)
+        except InvalidRequest as error:
+            raise ValueError(f"council {council.role}: {error}") from error
+        if seats > self.limits.agents or rules.rounds > self.limits.rounds:
             raise ValueError(
-                f"council {council.role} has {len(council.personas)} agents and {council.rounds} "
+                f"council {council.role} has {seats} agents and {rules.rounds} "
                 f"rounds; the limits are {self.limits.agents} and {self.limits.rounds}"
             )
 
     def council(self, role: str) -> Council | None:
-        """The seated council of a role, None if there is none."""
-        return next((c.seated() for c in self.councils if c.role == role), None)
+        """The seated council of a role, within the limits; None if there is none."""
+        seated = next((c.seated() for c in self.councils if c.role == role), None)
+        if seated is None:
+            return None
+        tokens = min(seated.token_budget or self.limits.tokens, self.limits.tokens)
+        return seated.model_copy(update={"token_budget": tokens})
 
 
 FLEET = {

@@ -59,8 +59,12 @@ def _lacking(texts: Texts) -> tuple[Failure, str] | None:
         return _too_late(state, "QuorumLost", "no agent had a text")
     if not texts.candidates:
         return "AllExcluded", "every text failed a check that excludes"
-    if not texts.is_open:
-        return None
+    return _unchosen(texts) if texts.is_open else None
+
+
+def _unchosen(texts: Texts) -> tuple[Failure, str] | None:
+    """What is missing for a choice among several texts, if anything is."""
+    state = texts.state
     if texts.rules.choice is Choice.MERGE:
         missing = _too_late(state, "NoMerge", "no agent had made one text of all")
         return None if state.merged else missing

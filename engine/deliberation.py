@@ -7,7 +7,7 @@ own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 
 from engine.brief import lay
@@ -15,6 +15,7 @@ from engine.choosing import Choosing
 from engine.decision import conclude, quorum_is_lost
 from engine.events import Briefed, Convened, Event, Record, Resumed
 from engine.exchange import Check, Lanes
+from engine.fanout import saying
 from engine.policies import settle
 from engine.transcript import Outcome, fold
 from engine.turns import Turns
@@ -53,28 +54,38 @@ async def deliberate(
     Close the generator (`contextlib.aclosing`) to stop; the turns under way are then cancelled.
     Ring the `bell` to have it decided early.
     """
-    state, bell = fold(transcript), bell or Bell()
+    state = fold(transcript)
     if state.end is not None:
         return
-    turns = Turns(state, speak, known or {})
+
+    async def work(tell: Callable[[Event], None]) -> None:
+        turns = Turns(state, speak, tell, known or {})
+        await _deliberate(task, council, count, turns, bell or Bell(), check)
+
+    async with aclosing(saying(work)) as events:
+        async for event in events:
+            yield event
+
+
+async def _deliberate(
+    task: Task, council: Council, count: Count, turns: Turns, bell: Bell, check: Check | None
+) -> None:
+    """Take a transcript to its end, telling what happens."""
+    state = turns.state
     if state.task is not None and state.council is not None:
         task, council = state.task, state.council
-        yield turns.note(Resumed())
+        turns.note(Resumed())
     else:
         rules = settle(task, council)
-        yield turns.note(Convened(task=task, council=council, rules=rules))
+        turns.note(Convened(task=task, council=council, rules=rules))
     brief = state.brief
     if brief is None or brief.prompts != wording():
         brief = lay(task, council, count, wording())
-        yield turns.note(Briefed(brief=brief))
+        turns.note(Briefed(brief=brief))
     lanes, choosing = Lanes(turns, council, brief, check), Choosing(turns, council, brief)
     turns.kept_back = choosing.cost
-    async with aclosing(lanes.run(bell.hurry)) as exchange:
-        async for event in exchange:
-            yield event
+    await lanes.run(bell.hurry)
     turns.over_budget = False
     if not quorum_is_lost(state):
-        async with aclosing(choosing.run(bell.close)) as choice:
-            async for event in choice:
-                yield event
-    yield turns.note(conclude(state))
+        await choosing.run(bell.close)
+    turns.note(conclude(state))

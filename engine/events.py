@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from engine.data import Data
 from engine.packet import CheckResult, Decision, StopReason
 from engine.policies import Rules
-from engine.types import Ballot, Council, Data, Finding, Phase, Severity, Task, Usage
+from engine.types import Ballot, Council, Finding, Phase, Severity, Task, Usage
 
 
 class Convened(Data):
@@ -89,8 +90,7 @@ class Checked(Data):
 
 
 class Critiqued(Data):
-    """An agent reviewed another one's text; as a `probe` it was asked for all that is against it.
-    """
+    """An agent reviewed a text; as a `probe` it was asked for the strongest case against it."""
 
     kind: Literal["critiqued"] = "critiqued"
     turn: str

@@ -7,22 +7,20 @@ at a whole round before the next one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Sequence
 
 from engine import prompts
 from engine.events import Brief, Checked, Critiqued, Dropped, Hastened, Settled
-from engine.fanout import merge
-from engine.outcomes import critiqued, drafted, probed, revised
+from engine.fanout import together
 from engine.options import Revise
+from engine.outcomes import critiqued, drafted, probed, revised
 from engine.packet import CheckResult, StopReason, Verdict
 from engine.policies import Exchange
 from engine.stopping import classes, leader, reason_to_stop, watched
 from engine.topologies import peers, wanted
 from engine.transcript import Proposal
-from engine.turns import Events, Turns
+from engine.turns import Turns
 from engine.types import Agent, Council, Message, Phase, Task
-
 
 Check = Callable[[Task, str], Awaitable[Sequence[CheckResult]]]
 """Looks at a text that was written for a task; it is asked once for each text."""
@@ -45,22 +43,19 @@ class Lanes:
             for round in range(rules.rounds + 1)
         }
 
-    async def run(self, hurry: asyncio.Event) -> Events:
+    async def run(self, hurry: asyncio.Event) -> None:
         """All that is said before the choice, cut short when it is time or nothing can come."""
         if self._state.hastened or self._state.settled:
             return
-        async for event in self._stages(hurry):
-            yield event
-        for event in self._turns.stopped():
-            yield event
+        await self._stages(hurry)
         if self._running:
             reason = "the time for drafts and reviews was over"
-            yield self._turns.note(Hastened(reason=reason))
+            self._turns.note(Hastened(reason=reason))
         elif self._turns.over_budget:
             reason = f"of {self._rules.token_budget} tokens only those for the decision were left"
-            yield self._turns.note(Hastened(reason=reason, cause=StopReason.BUDGET))
+            self._turns.note(Hastened(reason=reason, cause=StopReason.BUDGET))
 
-    async def _stages(self, hurry: asyncio.Event) -> Events:
+    async def _stages(self, hurry: asyncio.Event) -> None:
         """Scouts first, then either all lanes or, where it must be looked at, round by round."""
         rounds = self._rules.rounds
         scouts = self._seated[: self._rules.scouts]
@@ -72,77 +67,67 @@ class Lanes:
         else:
             stages.append((self._seated, range(rounds + 1)))
         for number, (authors, span) in enumerate(stages):
-            async for event in self._together(authors, span, hurry):
-                yield event
+            await self._together(authors, span, hurry)
             if self._running or self._turns.over_budget:
                 return
             if number + 1 < len(stages):
                 scouting = bool(scouts) and number == 0
-                async for event in self._settle(span.stop - 1, hurry, scouting=scouting):
-                    yield event
-                if self._state.settled:
-                    return
+                await self._settle(span.stop - 1, hurry, scouting=scouting)
+            if self._state.settled:
+                return
 
     async def _together(
         self, authors: Sequence[Agent], rounds: range, hurry: asyncio.Event
-    ) -> Events:
+    ) -> None:
         self._running = {author.id for author in authors}
         if hurry.is_set():
             return
         lanes = (self._lane(author, rounds) for author in authors)
-        async with aclosing(merge(lanes, until=hurry)) as events:
-            async for event in events:
-                yield event
+        await together(lanes, until=hurry)
 
-    async def _lane(self, author: Agent, rounds: range) -> Events:
+    async def _lane(self, author: Agent, rounds: range) -> None:
         """One author's way through these rounds; 0 is its draft."""
         for round in rounds:
             speechless = round and author.id not in self._state.proposals
             if author.id not in self._state.lost and not speechless:
-                async for event in self._step(author, round):
-                    yield event
+                await self._step(author, round)
             self._passed[author.id, round].set()
         self._running.discard(author.id)
 
-    async def _step(self, author: Agent, round: int) -> Events:
-        exchange = self._rules.exchange
+    async def _step(self, author: Agent, round: int) -> None:
         if round == 0:
-            parts = [self._draft(author)]
-        elif exchange is Exchange.PEERS:
-            parts = [self._rewrite(author, round)]
+            await self._draft(author)
+        elif self._rules.exchange is Exchange.PEERS:
+            await self._rewrite(author, round)
         else:
-            parts = [self._reviews(author, round), self._revise(author, round)]
-        for part in (*parts, self._checks(author)):
-            async for event in part:
-                yield event
+            await self._reviews(author, round)
+            await self._revise(author, round)
+        await self._checks(author)
 
-    async def _draft(self, author: Agent) -> Events:
+    async def _draft(self, author: Agent) -> None:
         first = prompts.draft(self._brief, author, self._council)
         cap = self._council.budgets.draft
         turn = self._turns.turn(author, Phase.DRAFT, first, cap, target=author.id)
-        async for event in self._turns.ask(turn, drafted):
-            yield event
+        await self._turns.ask(turn, drafted)
         silent = author.id not in self._state.proposals and author.id not in self._state.lost
         if silent and not self._turns.over_budget:
             reason = "wrote no usable draft"
-            yield self._turns.note(Dropped(agent=author.id, phase=Phase.DRAFT, reason=reason))
+            self._turns.note(Dropped(agent=author.id, phase=Phase.DRAFT, reason=reason))
 
-    async def _checks(self, author: Agent) -> Events:
+    async def _checks(self, author: Agent) -> None:
         """Have the author's latest text looked at, if it has not been."""
         if self._check is None or author.id not in self._state.proposals:
             return
         text = self._state.latest(author.id)
         if all(c.round != text.round for c in self._state.checks.get(author.id, ())):
             results = tuple(await self._check(self._task, text.text))
-            yield self._turns.note(Checked(agent=author.id, round=text.round, results=results))
+            self._turns.note(Checked(agent=author.id, round=text.round, results=results))
 
-    async def _reviews(self, author: Agent, round: int) -> Events:
+    async def _reviews(self, author: Agent, round: int) -> None:
         """Have the author's text reviewed by as many as the topology wants, lost ones replaced."""
         silent: set[str] = set()
         while reviewers := self._missing(author, round, silent):
-            reviews = [self._review(reviewer, author, round) for reviewer in reviewers]
-            async for event in _side_by_side(reviews):
-                yield event
+            await together(self._review(reviewer, author, round) for reviewer in reviewers)
             heard = {c.agent for c in self._said_of(author, round)}
             here = {r.id for r in reviewers if r.id not in self._state.lost}
             silent |= here - heard
@@ -156,10 +141,10 @@ class Lanes:
             able, most = [author], 1
         return [a for a in able if a.id not in done][: max(0, most - len(done))]
 
-    async def _review(self, reviewer: Agent, author: Agent, round: int) -> Events:
+    async def _review(self, reviewer: Agent, author: Agent, round: int) -> None:
         text = self._text_before(author, round)
         messages = prompts.critique(self._brief, reviewer, text)
-        async for event in self._turns.ask(
+        await self._turns.ask(
             self._turns.turn(
                 reviewer,
                 Phase.CRITIQUE,
@@ -170,20 +155,18 @@ class Lanes:
                 form=prompts.CRITIQUE_FORM,
             ),
             critiqued,
-        ):
-            yield event
+        )
 
-    async def _revise(self, author: Agent, round: int) -> Events:
+    async def _revise(self, author: Agent, round: int) -> None:
         """The author writes anew where there is something to mend, or is made to."""
         issues = self._issues(author, round)
         if author.id in self._state.lost or not (issues or self._rules.revise is Revise.ALWAYS):
             return
         first = prompts.draft(self._brief, author, self._council)
         messages = prompts.revise(first, self._brief, self._text_before(author, round), issues)
-        async for event in self._write(author, round, messages):
-            yield event
+        await self._write(author, round, messages)
 
-    async def _rewrite(self, author: Agent, round: int) -> Events:
+    async def _rewrite(self, author: Agent, round: int) -> None:
         """The author writes anew with its peers' last texts in view."""
         heard = self._peers(author, round)
         for peer in heard:
@@ -194,35 +177,25 @@ class Lanes:
         before = {name: self._state.text(name, round - 1) for name in self._state.sealed()}
         shown = {n: text for n, text in before.items() if n in within and text is not None}
         issues = self._issues(author, round)
-        async for event in self._write(
-            author, round, prompts.rewrite(self._brief, author, shown, issues)
-        ):
-            yield event
+        await self._write(author, round, prompts.rewrite(self._brief, author, shown, issues))
 
-    async def _write(
-        self, author: Agent, round: int, messages: Sequence[Message]
-    ) -> Events:
+    async def _write(self, author: Agent, round: int, messages: Sequence[Message]) -> None:
         cap = self._council.budgets.draft
-        turn = self._turns.turn(
-            author, Phase.REVISE, messages, cap, round=round, target=author.id
-        )
-        async for event in self._turns.ask(turn, revised):
-            yield event
+        turn = self._turns.turn(author, Phase.REVISE, messages, cap, round=round, target=author.id)
+        await self._turns.ask(turn, revised)
 
-    async def _settle(self, round: int, hurry: asyncio.Event, *, scouting: bool) -> Events:
+    async def _settle(self, round: int, hurry: asyncio.Event, *, scouting: bool) -> None:
         """End the exchange here if there is a reason; where that is agreement, only unopposed."""
         reason = self._scouts_agree() if scouting else reason_to_stop(self._state, round)
         if reason in (StopReason.UNANIMOUS, StopReason.QUORUM_STABLE):
             probe = self._probe(leader(self._state, round), round + 1)
-            async with aclosing(merge([probe], until=hurry)) as events:
-                async for event in events:
-                    yield event
+            await together([probe], until=hurry)
             probes = [c for said in self._state.critiques.values() for c in said if c.probe]
             case = next((c for c in probes if c.round == round + 1), None)
             if case is None or case.asks_for_change:
                 return
         if reason is not None:
-            yield self._turns.note(Settled(reason=reason, round=round))
+            self._turns.note(Settled(reason=reason, round=round))
 
     def _scouts_agree(self) -> StopReason | None:
         """Whether all scouts wrote the same, and no check excludes it."""
@@ -232,12 +205,10 @@ class Lanes:
         wrote = set(scouts) <= set(found)
         return StopReason.UNANIMOUS if same and wrote and not self._state.excluded else None
 
-    async def _probe(self, target: str, round: int) -> Events:
+    async def _probe(self, target: str, round: int) -> None:
         """Ask for the strongest case against a text, of one who does not agree if there is one."""
         said = classes(self._state, round - 1)
-        able = [
-            a for a in self._seated if a.id != target and a.id not in self._state.lost
-        ]
+        able = [a for a in self._seated if a.id != target and a.id not in self._state.lost]
         if not able:
             return
         critic = min(able, key=lambda a: said.get(a.id) == said[target])
@@ -252,8 +223,7 @@ class Lanes:
             target=target,
             form=prompts.CRITIQUE_FORM,
         )
-        async for event in self._turns.ask(turn, probed):
-            yield event
+        await self._turns.ask(turn, probed)
 
     def _issues(self, author: Agent, round: int) -> list[str]:
         """What is to be mended: findings of reviews that want a change, and failed checks."""
@@ -277,11 +247,3 @@ class Lanes:
         text = self._state.text(author.id, round - 1)
         assert text is not None
         return text
-
-
-async def _side_by_side(streams: Iterable[Events]) -> Events:
-    streams = list(streams)
-    whole = streams[0] if len(streams) == 1 else merge(streams)
-    async with aclosing(whole) as events:
-        async for event in events:
-            yield event

@@ -1,9 +1,9 @@
-"""Running several streams of events side by side as one; knows nothing of what they say."""
+"""Running work side by side, and streams as one; knows nothing of what is done or said."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -51,6 +51,45 @@ async def merge(
                 running = max(0, running - 1)
     finally:
         await ended(*tasks)
+
+
+async def saying(
+    work: Callable[[Callable[[T], None]], Coroutine[Any, Any, None]],
+) -> AsyncGenerator[T, None]:
+    """Yield what a work says, as it comes; what breaks it is raised after all it said before.
+
+    The work is given the function to say it with, which never waits. Close the stream
+    (`contextlib.aclosing`) to cancel the work: it has then ended before the call returns.
+    """
+    arrived: asyncio.Queue[T | _Ended] = asyncio.Queue()
+    task = asyncio.create_task(work(arrived.put_nowait))
+    task.add_done_callback(lambda _task: arrived.put_nowait(_Ended(None)))
+    try:
+        while not isinstance(item := await arrived.get(), _Ended):
+            yield item
+        await task
+    finally:
+        await ended(task)
+
+
+async def together(
+    works: Iterable[Coroutine[Any, Any, None]], until: asyncio.Event | None = None
+) -> None:
+    """Do works side by side, to their ends or until `until` is set; the first error ends them all.
+
+    What is not done then is cancelled, and has ended before the call returns.
+    """
+    tasks = {asyncio.create_task(work) for work in works}
+    rung = {asyncio.create_task(until.wait())} if until is not None else set()
+    left = set(tasks)
+    try:
+        while left and not any(bell.done() for bell in rung):
+            done, _ = await asyncio.wait(left | rung, return_when=asyncio.FIRST_COMPLETED)
+            for task in done & tasks:
+                task.result()
+            left -= done
+    finally:
+        await ended(*tasks, *rung)
 
 
 async def ended(*tasks: asyncio.Task[Any]) -> None:

@@ -46,9 +46,7 @@ def voted(voter: Agent, sheet: votes.Sheet, turn: Turn, reply: Reply) -> Voted:
 def judged(docket: votes.Docket, turn: Turn, reply: Reply) -> Judged:
     """The architect's word on what the docket showed."""
     choice, reason = votes.read_judgement(docket, reply)
-    return Judged(
-        turn=turn.id, agent=turn.agent, choice=choice, reason=reason, usage=reply.usage
-    )
+    return Judged(turn=turn.id, agent=turn.agent, choice=choice, reason=reason, usage=reply.usage)
 
 
 def rejected(turn: Turn, reply: Reply, why: prompts.Unreadable) -> Rejected:

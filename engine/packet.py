@@ -38,8 +38,8 @@ class Tally(Data):
     rule: Rule
     scores: dict[str, float]
     winners: tuple[str, ...]
-    low: dict[str, float] = {}
-    high: dict[str, float] = {}
+    low: dict[str, float] = Field(default_factory=dict)
+    high: dict[str, float] = Field(default_factory=dict)
 
     @property
     def tiers(self) -> tuple[tuple[str, ...], ...]:

@@ -19,8 +19,9 @@ from pydantic import (
 )
 
 from engine.arrival import Arrival, check_values, read_object, within
+from engine.data import Data
 from engine.errors import InvalidEvent
-from engine.types import Data, Task
+from engine.types import Task
 
 SUBJECT = "planning.plan.approved"
 

@@ -10,18 +10,27 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from engine.data import Data
 from engine.events import Decided, Failed
+from engine.options import Decide
+from engine.packet import Decision, StopReason
+from engine.policies import Choice, Exchange
+from engine.topologies import peers, wanted
 from engine.transcript import Transcript
-from engine.types import Data, Decision, Usage
+from engine.types import Usage
 
-STOP_REASONS = {
-    "QuorumLost": "degraded",
-    "NoBallots": "impasse",
-    "DeadlineExceeded": "deadline",
-    "Cancelled": "cancelled",
-    "Broken": "degraded",
+STOP_REASONS: dict[str, StopReason] = {
+    "QuorumLost": StopReason.DEGRADED,
+    "NoBallots": StopReason.IMPASSE,
+    "NoMerge": StopReason.IMPASSE,
+    "Impasse": StopReason.IMPASSE,
+    "AllExcluded": StopReason.IMPASSE,
+    "BudgetExceeded": StopReason.BUDGET,
+    "DeadlineExceeded": StopReason.DEADLINE,
+    "Cancelled": StopReason.CANCELLED,
+    "Broken": StopReason.DEGRADED,
 }
-"""Why a deliberation without a decision stopped, in the contract's words."""
+"""Why a deliberation without a decision stopped."""
 
 
 class ResultProposal(Data):
@@ -82,6 +91,17 @@ def result(state: Transcript, durable: bool = True) -> Result:
         usage=state.usage,
         duration_ms=round((state.ended - state.began) * 1000) if end else 0,
     )
+
+
+def expected_turns(state: Transcript) -> int:
+    """How many turns it takes if no reply is asked again and every author revises; 1 or more."""
+    rules, seats = state.rules, len(state.seated)
+    assert rules is not None
+    heard = min(wanted(rules, seats), len(peers(rules, 0, seats, 1))) if seats > 1 else 0
+    reviews = {Exchange.CRITIQUE: heard, Exchange.SELF: 1}.get(rules.exchange, 0)
+    votes = len(state.voters) if seats > 1 else 0
+    last_word = rules.choice is Choice.MERGE or rules.decide is Decide.ARCHITECT
+    return max(1, seats * (1 + rules.rounds * (reviews + 1)) + votes + last_word)
 
 
 def _status(state: Transcript) -> Literal["in_progress", "suspended", "completed", "failed"]:

@@ -10,12 +10,13 @@ from statistics import fmean
 
 from engine.ballots import Profile, profile
 from engine.early import decided
+from engine.events import Rejected
 from engine.options import Rule
 from engine.packet import StopReason, Tally
 from engine.policies import Choice
 from engine.stopping import classes
 from engine.tallies import all_tallies, settled
-from engine.transcript import Rejected, Transcript
+from engine.transcript import Transcript
 from engine.types import Ballot, Phase
 
 ONLY, CLASSES, MERGE = "only text", "classes", "merge"

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from pydantic import Field
-
 from engine import condorcet, counts, kemeny
 from engine.ballots import Profile
-from engine.strengths import strengths
 from engine.options import Rule
 from engine.packet import Tally
-
+from engine.strengths import strengths
 
 SCORES: Mapping[Rule, Callable[[Profile], dict[str, float]]] = {
     Rule.PLURALITY: counts.firsts,

@@ -8,6 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from pydantic import JsonValue
+
 from engine.errors import EngineLost
 from engine.types import ChoiceForm, JsonForm, LabelOdds, Phase, Reply, Turn, Usage
 
@@ -56,10 +58,27 @@ class ScriptedModel:
         return LabelOdds(odds={"1": chance, "2": 1 - chance}, mass=0.99)
 
     def _text(self, turn: Turn) -> str:
-        if isinstance(turn.form, JsonForm):
+        if not isinstance(turn.form, JsonForm):
+            return f"{turn.agent} says {turn.phase} {turn.round}"
+        if turn.phase is Phase.CRITIQUE:
             finding = {"severity": "major", "issue": f"{turn.agent} misses a proof"}
             return json.dumps({"findings": [finding], "verdict": "revise"})
-        return f"{turn.agent} says {turn.phase} {turn.round}"
+        return json.dumps(self._chosen(turn, turn.form))
+
+    def _chosen(self, turn: Turn, form: JsonForm) -> dict[str, JsonValue]:
+        """A ranking by the odds of each letter against all others, or the best letter of it."""
+        letters = re.findall(r'"([A-Z])"', json.dumps(form.json_schema))
+        beaten = {
+            one: sum(self.odds(turn, one, other) > 0.5 for other in letters if other != one)
+            for one in letters
+        }
+        ranking = sorted(letters, key=lambda letter: -beaten[letter])
+        if turn.phase is Phase.JUDGE:
+            return {
+                "reason": f"{turn.agent} finds it clearer than the others",
+                "choice": ranking[0],
+            }
+        return {"ranking": list(ranking), "approved": 1}
 
 
 class FlakyModel(ScriptedModel):

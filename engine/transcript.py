@@ -7,6 +7,7 @@ from bisect import insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from engine.data import Data
 from engine.events import (
     Aborted,
     Brief,
@@ -33,7 +34,7 @@ from engine.events import (
 from engine.packet import CheckResult, Verdict
 from engine.policies import Rules, settle
 from engine.seats import seats, voters
-from engine.types import Agent, Ballot, Council, Data, Phase, Task, Usage
+from engine.types import Agent, Ballot, Council, Phase, Task, Usage
 
 Outcome = Drafted | Critiqued | Revised | Voted | Merged | Judged | Rejected
 """The events that a finished turn leaves."""
@@ -53,10 +54,13 @@ class Proposal(Data):
 class Transcript:
     """Everything known of one deliberation after the events added so far.
 
-    `suspended` is the reason, empty where it is not. `worked_s` are the seconds it was under way: between records, without those in which it was suspended or down.
-    `broke_off` counts how often it was resumed, though not suspended, since a turn was finished.
-    `seated` are those who write, `voters` those who rank. `critiques` are by the author they are about, in the order of rounds and then of names, so
-    that nothing follows from who was quicker. `aborted` are the ids of turns that were stopped.
+    `suspended` is the reason, empty where it is not. `worked_s` are the seconds it was under way:
+    between records, without those in which it was suspended or down. `broke_off` counts how often
+    it was resumed, though not suspended, since a turn was finished.
+
+    `seated` are those who write, `voters` those who rank. `critiques` are by the author they are
+    about, in the order of rounds and then of names, so that nothing follows from who was quicker.
+    `aborted` are the ids of turns that were stopped.
     """
 
     task: Task | None = None
@@ -203,23 +207,19 @@ class Transcript:
         return sorted(self.authors, key=lambda a: hashlib.sha256(f"{salt}\0{a}".encode()).digest())
 
 
+PHASES: dict[type[Outcome], Phase] = {
+    Drafted: Phase.DRAFT,
+    Critiqued: Phase.CRITIQUE,
+    Revised: Phase.REVISE,
+    Voted: Phase.VOTE,
+    Merged: Phase.MERGE,
+    Judged: Phase.JUDGE,
+}
+
+
 def phase_of(event: Outcome) -> Phase:
     """The phase in which a turn was asked."""
-    match event:
-        case Drafted():
-            return Phase.DRAFT
-        case Critiqued():
-            return Phase.CRITIQUE
-        case Revised():
-            return Phase.REVISE
-        case Voted():
-            return Phase.VOTE
-        case Merged():
-            return Phase.MERGE
-        case Judged():
-            return Phase.JUDGE
-        case Rejected():
-            return event.phase
+    return event.phase if isinstance(event, Rejected) else PHASES[type(event)]
 
 
 def fold(records: Iterable[Record]) -> Transcript:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engine import prompts
 from engine.errors import SpeechFailed
@@ -27,28 +27,33 @@ from engine.types import (
 TRIES = 2
 """How often a turn is asked before its unreadable reply counts as missing."""
 
-Events = AsyncGenerator[Event, None]
 Read = Callable[[Turn, Reply], Outcome]
 
 
 class Turns:
     """Asks the turns of one deliberation, within its budget of tokens.
 
-    `kept_back` of the budget is not to be touched yet; `over_budget` says that a turn was left out
-    for it. Outcomes in `known`, of another deliberation, are taken over for nothing.
+    What happens is taken into the state and then told with `tell`. `kept_back` of the budget is not
+    to be touched yet; `over_budget` says that a turn was left out for it. Outcomes in `known`, of
+    another deliberation, are taken over for nothing.
     """
 
-    def __init__(self, state: Transcript, speak: Speak, known: Mapping[str, Outcome]) -> None:
-        self.state, self._speak, self._known = state, speak, known
+    def __init__(
+        self,
+        state: Transcript,
+        speak: Speak,
+        tell: Callable[[Event], None],
+        known: Mapping[str, Outcome],
+    ) -> None:
+        self.state, self._speak, self._tell, self._known = state, speak, tell, known
         self.kept_back = 0
         self.over_budget = False
         self._under_way: dict[str, int] = {}
-        self._stopped: list[Aborted] = []
 
-    def note(self, event: Event) -> Event:
-        """Take the event into the state before anybody else sees it."""
+    def note(self, event: Event) -> None:
+        """Take the event into the state before anybody else hears of it."""
         self.state.add(event)
-        return event
+        self._tell(event)
 
     def turn(
         self,
@@ -76,7 +81,7 @@ class Turns:
             sampling=agent.sampling,
         )
 
-    async def ask(self, turn: Turn, read: Read) -> Events:
+    async def ask(self, turn: Turn, read: Read) -> None:
         """Ask until a reply can be read, TRIES times at most; recorded replies are not asked for.
 
         A turn that fails for good drops its agent; one that the budget does not allow is left out.
@@ -84,25 +89,17 @@ class Turns:
         for _ in range(TRIES):
             outcome = self.state.outcomes.get(turn.id)
             if outcome is None:
-                async for event in self._outcome(turn, read):
-                    yield event
+                await self._outcome(turn, read)
                 outcome = self.state.outcomes.get(turn.id)
             if not isinstance(outcome, Rejected):
                 return
-            again = prompts.again(turn.messages, outcome.reason)
-            turn = turn.model_copy(update={"messages": again})
+            turn = turn.reworded(prompts.again(turn.messages, outcome.reason))
 
-    def stopped(self) -> Iterator[Event]:
-        """The turns that were stopped under way, once each."""
-        while self._stopped:
-            yield self.note(self._stopped.pop(0))
-
-    async def _outcome(self, turn: Turn, read: Read) -> Events:
+    async def _outcome(self, turn: Turn, read: Read) -> None:
         if turn.id in self._known:
-            yield self.note(self._known[turn.id].model_copy(update={"usage": Usage()}))
+            self.note(self._known[turn.id].model_copy(update={"usage": Usage()}))
         elif turn.agent not in self.state.lost and self._affords(turn):
-            async for event in self._answer(turn, read):
-                yield event
+            await self._answer(turn, read)
 
     def _affords(self, turn: Turn) -> bool:
         """Whether the budget holds the longest reply, beside those under way."""
@@ -115,8 +112,8 @@ class Turns:
         self.over_budget = self.over_budget or claimed + _longest(turn) > budget
         return not self.over_budget
 
-    async def _answer(self, turn: Turn, read: Read) -> Events:
-        yield self.note(
+    async def _answer(self, turn: Turn, read: Read) -> None:
+        self.note(
             Asked(
                 turn=turn.id,
                 agent=turn.agent,
@@ -127,13 +124,13 @@ class Turns:
         )
         reply = await self._reply(turn)
         if isinstance(reply, Dropped):
-            yield self.note(reply)
+            self.note(reply)
             return
         try:
             event: Event = read(turn, reply)
         except prompts.Unreadable as unreadable:
             event = rejected(turn, reply, unreadable)
-        yield self.note(event)
+        self.note(event)
 
     async def _reply(self, turn: Turn) -> Reply | Dropped:
         self._under_way[turn.id] = _longest(turn)
@@ -144,9 +141,7 @@ class Turns:
             return Dropped(agent=turn.agent, phase=turn.phase, reason=reason)
         except asyncio.CancelledError as stopped:
             usage = stopped.usage if isinstance(stopped, Stopped) else Usage()
-            self._stopped.append(
-                Aborted(turn=turn.id, agent=turn.agent, phase=turn.phase, usage=usage)
-            )
+            self.note(Aborted(turn=turn.id, agent=turn.agent, phase=turn.phase, usage=usage))
             raise
         finally:
             del self._under_way[turn.id]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from engine.data import Data as Data
+from engine.data import Data
 from engine.options import Options
 
 
@@ -171,6 +171,11 @@ class Turn(Data):
         """A hash of who is asked what: a resumed run matches by it, never by position."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:24]
 
+    def reworded(self, messages: Sequence[Message]) -> Turn:
+        """The same turn with another prompt, and so with another id, which a copy would keep."""
+        fields = {name: getattr(self, name) for name in Turn.model_fields}
+        return Turn(**(fields | {"messages": tuple(messages)}))
+
 
 class Usage(Data):
     """Tokens of one or more turns.
@@ -217,6 +222,7 @@ class Reply(Data):
 Speak = Callable[[Turn], Awaitable[Reply]]
 """How the algorithm reaches a model: a turn in, its reply out, SpeechFailed when it is hopeless."""
 
+
 class Stopped(asyncio.CancelledError):
     """A cancelled turn, raised by a Speak that knows what it had cost until then."""
 
@@ -256,8 +262,8 @@ class Ballot(Data):
     voter: str
     ranking: tuple[str, ...]
     scores: dict[str, float]
-    consistency: float | None
-    mass: float | None
+    consistency: float | None = None
+    mass: float | None = None
     approved: int | None = None
 
 

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Annotated
 
-from pydantic import BaseModel, StringConstraints, ValidationError
+from pydantic import BaseModel, JsonValue, StringConstraints, ValidationError
 
 from engine.ballots import ballot_from_odds, ballot_from_ranking
 from engine.brief import fenced
+from engine.data import Data
 from engine.events import Brief
 from engine.options import BallotForm
 from engine.prompts import Unreadable, ask, first_problem, lettered, shown, who
 from engine.transcript import Proposal
-from engine.types import Agent, Ballot, ChoiceForm, Data, Form, JsonForm, Message, Reply
+from engine.types import Agent, Ballot, ChoiceForm, Form, JsonForm, Message, Reply
 
 OPTIONS = ("1", "2")
 MIN_MASS = 0.001
@@ -72,9 +73,10 @@ class Sheet(Data):
         return ChoiceForm(questions=questions, labels=OPTIONS)
 
     def _ranking(self) -> JsonForm:
-        letters, number = list(self.letters.values()), len(self.authors)
-        place = {"type": "string", "enum": letters}
-        properties = {
+        letters: list[JsonValue] = list(self.letters.values())
+        number = len(letters)
+        place: JsonValue = {"type": "string", "enum": letters}
+        properties: dict[str, JsonValue] = {
             "ranking": {"type": "array", "items": place, "minItems": number, "maxItems": number},
             "approved": {"type": "integer", "minimum": 0, "maximum": number},
         }
@@ -152,9 +154,9 @@ class Docket(Data):
     @property
     def form(self) -> JsonForm:
         """A letter, and a reason of one or two sentences."""
-        properties = {
+        properties: dict[str, JsonValue] = {
             "reason": {"type": "string", "minLength": 20, "maxLength": 300},
-            "choice": {"type": "string", "enum": list(self.letters.values())},
+            "choice": {"type": "string", "enum": [*self.letters.values()]},
         }
         return JsonForm(json_schema=_object(properties))
 
@@ -198,7 +200,7 @@ def read_judgement(docket: Docket, reply: Reply) -> tuple[str, str]:
     return authors[read.choice], read.reason
 
 
-def _object(properties: dict[str, object]) -> dict[str, object]:
+def _object(properties: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """The schema of an object with exactly these properties, in this order."""
     return {
         "type": "object",

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from actors.bus import Connection, connect, provision
 from actors.messages import envelope
 from engine.config import BusConfig
+from engine.data import Data
 from engine.events import Failed, Record, Resumed
-from engine.types import Data, Task
+from engine.types import Task
 
 
 def record(id: str, seq: int) -> Record:

@@ -14,9 +14,10 @@ from actors.embedded import local_ray
 from actors.supervisor import Post, State
 from actors.testing import ScriptedPool
 from engine.config import Config
+from engine.data import Data
 from engine.errors import SetupError
 from engine.testing import ScriptedModel
-from engine.types import Council, Data, Reply, Turn
+from engine.types import Council, Reply, Turn
 
 HERE = Path(__file__).parent
 

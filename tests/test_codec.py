@@ -14,7 +14,8 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from actors.codec import DEEPEST, from_struct, plain, record, to_struct, write
 from actors.pb import orchestrator_pb2 as pb
 from engine.events import Convened, Dropped, Event, Record, Resumed
-from engine.types import Council, Decision, Phase, Task, Usage
+from engine.packet import Decision
+from engine.types import Council, Phase, Task, Usage
 
 EXACT = st.integers(-(2**53), 2**53)
 FINITE = {"allow_nan": False, "allow_infinity": False}
