@@ -137,6 +137,12 @@ def test_an_option_that_says_nothing_alone_names_the_other(option: str) -> None:
     assert refused.value.where == option
 
 
+def test_what_needs_all_ballots_cannot_be_early() -> None:
+    """The error lists the rules that can be decided early."""
+    with pytest.raises(InvalidRequest, match="irv needs all ballots; known: approval, borda"):
+        settle(Options(early=True, tally=Rule.IRV), Options())
+
+
 def test_an_unknown_policy_comes_with_the_known_ones() -> None:
     """The error lists them all."""
     with pytest.raises(InvalidRequest) as refused:
