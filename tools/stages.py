@@ -15,7 +15,7 @@ from pure import test_files
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ["-m", "pytest", "-q", "-m"]
 QUICK = [*PYTEST, "not nats and not ray and not model"]
-TYPED = ["engine", "actors", "edges", "commands", "serve_app.py", "cli.py"]
+TYPED = ["engine", "actors", "edges", "commands", "bench", "serve_app.py", "cli.py"]
 COVERAGE_PERCENT = 97
 PURE, FAR = test_files()
 
