@@ -19,8 +19,8 @@ from time import process_time
 from bench.table import table
 from engine.deliberation import deliberate
 from engine.events import Critiqued, Drafted, Revised
-from engine.testing import ScriptedModel, words
-from engine.types import Agent, Council, Task
+from engine.testing import ScriptedModel, a_council, a_task, words
+from engine.types import Council
 
 REPETITIONS = 5
 ENOUGH = 20  # deliberations in one measurement, for the clock's steps to be small beside it
@@ -41,15 +41,9 @@ class Cost:
         return self.exchange + self.vote
 
 
-def a_council(agents: int) -> Council:
-    """A council of so many agents that differ in name and persona alone."""
-    seats = (Agent(id=f"a-{n}", role="DEV", persona=f"Judge {n}.", pool="p") for n in range(agents))
-    return Council(role="DEV", agents=tuple(seats), rubric="Prefer the smallest change.")
-
-
 async def deliberated(id: str, council: Council) -> Cost:
     """What one deliberation cost, if nothing else was on the loop."""
-    task = Task(id=id, role="DEV", text="Build a clock", rounds=1)
+    task = a_task().model_copy(update={"id": id})
     began = written = process_time()
     async for event in deliberate(task, council, ScriptedModel(), words):
         if isinstance(event, Drafted | Critiqued | Revised):
