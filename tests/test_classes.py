@@ -174,7 +174,7 @@ def test_the_work_is_linear(unit: str, frame: str) -> None:
         answer_class(text)
         return time.process_time() - began
 
-    assert min(spent(8000) for _ in range(2)) < 10 * spent(2000) + 0.02
+    assert any(spent(4000) < 10 * spent(1000) + 0.005 for _ in range(5))
 
 
 texts = st.text(max_size=40) | st.text(alphabet='`~*_#> \n{}[]":,.01aA\\', max_size=40)

@@ -102,7 +102,7 @@ drawn_councils = st.integers(3, 5).flatmap(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(drawn_councils, st.randoms(use_true_random=False))
 def test_no_ballots_unseat_who_is_decided(
     drawn: tuple[str, list[Ballot], list[str]], chance: random.Random
