@@ -131,6 +131,8 @@ def test_deep_json_is_read_as_words() -> None:
     for levels, same in ((DEEPEST, True), (DEEPEST + 1, False)):
         tight, loose = "[" * levels + "]" * levels, "[ " * levels + "]" * levels
         assert (answer_class(tight) == answer_class(loose)) == same
+        nested = '{"a":' * (levels - 1) + "[]" + "}" * (levels - 1)
+        assert answer_class(nested).startswith("json:") == same
     quoted = '["' + "[" * 2 * DEEPEST + '\\"["]'
     assert answer_class(quoted).startswith("json:")
     wide = "[" + "[],{}," * DEEPEST + "1]"
