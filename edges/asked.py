@@ -12,7 +12,7 @@ from engine.arrival import check_values
 from engine.config import Config
 from engine.errors import InvalidEvent, InvalidRequest, TooLarge
 from engine.options import Options
-from engine.policies import Rules, check_seats, settle
+from engine.policies import Rules, check_seats, named, settle
 from engine.types import Council, Task
 
 MOST_DIGITS = 12
@@ -73,10 +73,10 @@ class DeliberationRequest(Options):
     def _options(self, council: Council) -> Options:
         """The options that are set, the rounds within `max_iterations`."""
         options = Options(**{name: getattr(self, name) for name in Options.model_fields})
-        rounds = settle(options, council).rounds
-        if self.max_iterations is None or rounds <= self.max_iterations:
+        rules = settle(options, council)
+        if self.max_iterations is None or rules.rounds <= self.max_iterations:
             return options
-        if settle(options, council).policy == "moa":
+        if _in_layers(rules):
             return options.model_copy(update={"layers": self.max_iterations + 1})
         return options.model_copy(update={"rounds": self.max_iterations})
 
@@ -137,6 +137,8 @@ def seconds(timeout_ms: str) -> float | None:
 def _check_caps(rules: Rules, council: Council, config: Config) -> None:
     """InvalidRequest for the first option that is over what this server or this council has."""
     limits, seats = config.limits, len(council.agents)
+    if _in_layers(rules):
+        _within("layers", rules.rounds + 1, limits.rounds + 1)
     _within("rounds", rules.rounds, limits.rounds)
     _within("num_agents", rules.agents, min(limits.agents, seats))
     _within("samples", rules.copies, limits.agents)
@@ -148,6 +150,11 @@ def _check_caps(rules: Rules, council: Council, config: Config) -> None:
     if needed > window:
         what = f"{texts} texts need a window of {needed} tokens; the models have {window}"
         raise InvalidRequest("samples" if rules.copies else "num_agents", what)
+
+
+def _in_layers(rules: Rules) -> bool:
+    """Whether its rounds are asked for as layers, of which the drafts are the first."""
+    return "layers" in named(rules.policy).takes
 
 
 def _within(name: str, asked: int | None, most: int) -> None:
