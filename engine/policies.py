@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from engine.data import Data
+from engine.early import EARLY_RULES
 from engine.errors import InvalidRequest
 from engine.options import BallotForm, Decide, Options, Revise, Rule, Topology
 
@@ -216,6 +217,9 @@ def settle(asked: Options, council: Options) -> Rules:
             raise InvalidRequest(option, f"has a meaning only with {other} {needed.value!r}")
     if asked.stability is not None and not found["quorum"]:
         raise InvalidRequest("stability", "has a meaning only with a quorum")
+    if asked.early and found["tally"] not in EARLY_RULES:
+        known = ", ".join(sorted(EARLY_RULES))
+        raise InvalidRequest("early", f"{found['tally']} needs all ballots; known: {known}")
     return _rules(policy, found)
 
 

@@ -1,4 +1,16 @@
-"""Models that need no engine, for tests of ours and of users; knows nothing of vLLM or Ray."""
+"""Models that need no engine, for tests of ours and of users; knows nothing of vLLM or Ray.
+
+Each stands where a pool of engines does, as the `speak` of `deliberate()`: ScriptedModel for what
+is decided, FlakyModel for what a council does without some of its agents, GatedModel for what runs
+at the same time and what a cancellation stops. They take no time and never vary, so a test of them
+waits for nothing and compares whole lists of events.
+
+    >>> from engine.deliberation import deliberate
+    >>> async def run(model: ScriptedModel) -> list[str]:
+    ...     return [e.kind async for e in deliberate(a_task(), a_council(), model, words)]
+    >>> asyncio.run(run(ScriptedModel()))[-1]
+    'decided'
+"""
 
 from __future__ import annotations
 
@@ -11,7 +23,18 @@ from collections.abc import Callable, Mapping
 from pydantic import JsonValue
 
 from engine.errors import EngineLost
-from engine.types import ChoiceForm, JsonForm, LabelOdds, Phase, Reply, Turn, Usage
+from engine.types import (
+    Agent,
+    ChoiceForm,
+    Council,
+    JsonForm,
+    LabelOdds,
+    Phase,
+    Reply,
+    Task,
+    Turn,
+    Usage,
+)
 
 
 def words(text: str) -> int:
@@ -19,12 +42,49 @@ def words(text: str) -> int:
     return len(text.split())
 
 
+def a_task(text: str = "Build a clock") -> Task:
+    """A task for `a_council`; the id, and so the order on the page, is always the same."""
+    return Task(id="t-1", role="TEST", text=text)
+
+
+def a_council(agents: int = 3) -> Council:
+    """A council of `agent-1` to `agent-<agents>`, who differ in name and persona alone."""
+    seats = (
+        Agent(id=f"agent-{n}", role="TEST", persona=f"You are member {n}.", pool="none")
+        for n in range(1, agents + 1)
+    )
+    return Council(role="TEST", agents=tuple(seats), rubric="Prefer the smallest change.")
+
+
+def shows(turn: Turn, letter: str, text: str) -> bool:
+    """Whether a vote's page shows, under that letter, a proposal that contains the text."""
+    page = turn.messages[-1].content
+    found = re.search(rf"<proposal {letter} (\w+)>(.*?)</proposal {letter} \1>", page, re.DOTALL)
+    return found is not None and text in found[2]
+
+
 class ScriptedModel:
-    """Answers every turn at once, as scripted; keeps the turns it was asked.
+    """Answers every turn at once, as scripted; `turns` keeps what it was asked.
 
     `script` maps (agent, phase) to a text; a missing entry gets a text made of the turn's own
-    facts. `odds` gives the chance that a question's first option is the better one, from the turn
-    and the letters of both texts; without it the text that is first on the page is preferred.
+    facts. `odds` gives the chance, 0 to 1, that a question's first option is the better one, from
+    the turn and the letters of both texts; without it the text that is first on the page wins.
+
+    To see what your council decides when its agents say this and vote so:
+
+        >>> from engine.deliberation import deliberate
+        >>> async def run(model: ScriptedModel) -> str:
+        ...     events = [e async for e in deliberate(a_task(), a_council(), model, words)]
+        ...     return events[-1].decision.choice
+        >>> liked = "Use a pendulum"
+        >>> model = ScriptedModel(
+        ...     {("agent-2", Phase.REVISE): liked},
+        ...     odds=lambda turn, first, second: 0.9 if shows(turn, first, liked) else 0.1,
+        ... )
+        >>> asyncio.run(run(model))
+        'agent-2'
+        >>> model.asked()["agent-2", Phase.VOTE]
+        1
     """
 
     def __init__(
@@ -82,7 +142,17 @@ class ScriptedModel:
 
 
 class FlakyModel(ScriptedModel):
-    """A ScriptedModel whose named agents fail for good in the named phases."""
+    """A ScriptedModel whose named agents fail for good in the named phases.
+
+    They raise EngineLost, as a pool does whose engines do not come back. To see what a council does
+    without them, and that it says so:
+
+        >>> from engine.deliberation import deliberate
+        >>> async def run(model: ScriptedModel) -> list[str]:
+        ...     return [e.kind async for e in deliberate(a_task(), a_council(), model, words)]
+        >>> asyncio.run(run(FlakyModel({("agent-1", Phase.VOTE)}))).count("voted")
+        2
+    """
 
     def __init__(self, failing: set[tuple[str, Phase]]) -> None:
         super().__init__()
@@ -97,7 +167,22 @@ class FlakyModel(ScriptedModel):
 
 
 class GatedModel(ScriptedModel):
-    """A ScriptedModel that holds each turn until it is let go; shows what runs at once."""
+    """A ScriptedModel that holds each turn until it is let go; shows what runs at once.
+
+    `held` has the turns under way by their ids, `cancelled` those whose caller has left. To see
+    that nothing waits for the slowest, let all go but one:
+
+        >>> from engine.deliberation import deliberate
+        >>> async def at_once(model: GatedModel) -> int:
+        ...     events = deliberate(a_task(), a_council(), model, words)
+        ...     running = asyncio.ensure_future(anext(e async for e in events if e.kind == "voted"))
+        ...     while len(model.held) < 3:
+        ...         await asyncio.sleep(0)
+        ...     running.cancel()
+        ...     return len(model.held)
+        >>> asyncio.run(at_once(GatedModel()))
+        3
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,16 +10,33 @@ import sys
 import time
 from pathlib import Path
 
+from pure import test_files
+
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ["-m", "pytest", "-q", "-m"]
-TYPED = ["engine", "actors", "edges", "commands", "serve_app.py", "cli.py"]
+QUICK = [*PYTEST, "not nats and not ray and not model"]
+TYPED = ["engine", "actors", "edges", "commands", "bench", "serve_app.py", "cli.py"]
+COVERAGE_PERCENT = 97
+PURE, FAR = test_files()
+# They run the same lines thousands of times, which takes twice as long where lines are counted.
+UNTRACED = ["tests/test_bench.py", "tests/test_hostile.py"]
+COVERING = [path for path in PURE if path not in UNTRACED]
 
-STAGES: dict[str, list[list[str]]] = {
-    "lint": [["-m", "ruff", "check", "."], ["-m", "ruff", "format", "--check", "."]],
-    "types": [["-m", "mypy", *TYPED]],
-    "quick": [[*PYTEST, "not nats and not ray and not model"]],
-    "nats": [[*PYTEST, "nats and not ray and not model"]],
-    "real": [["-m", "actors.small_model"], [*PYTEST, "ray or model"]],
+Step = list[list[str]]
+"""Commands that run side by side."""
+
+STAGES: dict[str, list[Step]] = {
+    "lint": [[["-m", "ruff", "check", "."]], [["-m", "ruff", "format", "--check", "."]]],
+    "types": [[["-m", "mypy", *TYPED]]],
+    # The engine has to be covered by the tests that import nothing else.
+    "quick": [
+        [
+            [*QUICK, "--cov=engine", f"--cov-fail-under={COVERAGE_PERCENT}", *COVERING],
+            [*QUICK, *FAR, *UNTRACED],
+        ]
+    ],
+    "nats": [[[*PYTEST, "nats and not ray and not model"]]],
+    "real": [[["-m", "actors.small_model"]], [[*PYTEST, "ray or model"]]],
 }
 
 
@@ -29,14 +46,33 @@ def main(names: list[str]) -> int:
     for name in names or STAGES:
         print(f"== {name}", flush=True)
         stage_started = time.monotonic()
-        for arguments in STAGES[name]:
-            code = subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False).returncode
+        for step in STAGES[name]:
+            code = run(step)
             if code:
                 print(f"== {name} FAILED after {time.monotonic() - stage_started:.1f} s")
                 return code
         print(f"== {name} passed in {time.monotonic() - stage_started:.1f} s\n", flush=True)
     print(f"== all passed in {time.monotonic() - started:.1f} s")
     return 0
+
+
+def run(step: Step) -> int:
+    """Run the commands at once; what all but the first print comes when that one has ended."""
+    first, *others = (
+        subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE if place else None,
+            stderr=subprocess.STDOUT if place else None,
+            text=True,
+        )
+        for place, arguments in enumerate(step)
+    )
+    codes = [first.wait()]
+    for other in others:
+        print(other.communicate()[0], end="", flush=True)
+        codes.append(other.returncode)
+    return next(filter(None, codes), 0)
 
 
 if __name__ == "__main__":

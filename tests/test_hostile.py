@@ -1,0 +1,227 @@
+"""Claims about hostile texts: wherever one stands, it is data, and the deliberation is the same."""
+
+import json
+import re
+from collections import Counter
+from typing import NamedTuple
+
+import pytest
+from hostile import CORPUS, Hostile
+from pydantic import ValidationError
+
+from engine import prompts
+from engine.config import fleet_councils
+from engine.deliberation import deliberate
+from engine.events import (
+    END,
+    Asked,
+    Briefed,
+    Convened,
+    Critiqued,
+    Decided,
+    Dropped,
+    Event,
+    Rejected,
+    Revised,
+    Voted,
+)
+from engine.testing import ScriptedModel
+from engine.transcript import Outcome
+from engine.types import Phase, Severity, Task, Turn
+
+COUNCIL = fleet_councils()[0].seated()
+BUDGETS = COUNCIL.budgets
+ONE, TWO, _ = (agent.id for agent in COUNCIL.agents)
+FENCE = prompts.brief(Task(id="t-1", role="DEV", text="Build"), COUNCIL, len).fence
+FENCED = re.compile(rf"<([a-z]+(?: [A-Z])?) {FENCE}>\n(.*?)\n</\1 {FENCE}>", re.DOTALL)
+MARK = re.compile(rf"<(/?[a-z]+(?: [A-Z])?) {FENCE}>")
+HARMLESS = "Count the swings."
+ASKED = ("text", "title", "rubric", "requirement", "context key", "context value")
+WRITTEN = ("draft", "issue", "revision")
+
+
+class Run(NamedTuple):
+    """What happened and what was asked."""
+
+    events: list[Event]
+    turns: dict[tuple[str, Phase, int, str, int], Turn]
+
+
+async def run(text: str, place: str) -> Run:
+    """A deliberation with the text in one place, all others harmless."""
+    model = ScriptedModel(_script(text, place))
+    stream = deliberate(_task(text, place), COUNCIL, model, len)
+    events = [event async for event in stream]
+    turns: dict[tuple[str, Phase, int, str, int], Turn] = {}
+    asked: Counter[tuple[str, Phase, int, str]] = Counter()
+    for turn in model.turns:
+        what = (turn.agent, turn.phase, turn.round, turn.target)
+        asked[what] += 1
+        turns[(*what, asked[what])] = turn
+    return Run(events, turns)
+
+
+def _task(text: str, place: str) -> Task:
+    """The task with the text in one of ASKED, or in every one of them."""
+    said = {name: text if place in (name, "task") else HARMLESS for name in ASKED}
+    context = {said.pop("context key"): said.pop("context value")}
+    return Task.model_validate(
+        {"id": "t-1", "role": "DEV", "requirements": (said.pop("requirement"),)}
+        | {"context": context}
+        | said
+    )
+
+
+def _script(text: str, place: str) -> dict[tuple[str, Phase], str]:
+    """One agent's replies, those of the other two being the twin's own."""
+    issue = text if place == "issue" else HARMLESS
+    finding = {"severity": "major", "issue": issue}
+    critique = json.dumps({"findings": [finding], "verdict": "revise"})
+    return {
+        (ONE, Phase.DRAFT): text if place == "draft" else HARMLESS,
+        (ONE, Phase.REVISE): text if place == "revision" else HARMLESS,
+        (ONE, Phase.CRITIQUE): text if place == "raw critique" else critique,
+    }
+
+
+each_text = pytest.mark.parametrize("hostile", CORPUS, ids=lambda hostile: hostile.id)
+
+
+def armed(hostile: Hostile) -> str:
+    """The text with the right code, as if it had been guessed."""
+    return hostile.text.replace("FENCE", FENCE)
+
+
+def legal(events: list[Event]) -> bool:
+    """Whether every outcome was asked for, texts come before the vote, and one end comes last."""
+    asked = [e.turn for e in events if isinstance(e, Asked)]
+    ended = [e.turn for e in events if isinstance(e, Outcome)]
+    votes = [n for n, e in enumerate(events) if isinstance(e, Voted)]
+    texts = [n for n, e in enumerate(events) if isinstance(e, Critiqued | Revised)]
+    return (
+        [type(event) for event in events[:2]] == [Convened, Briefed]
+        and sorted(asked) == sorted(ended)
+        and all(_place(events, turn, Asked) < _place(events, turn, Outcome) for turn in asked)
+        and max(texts) < min(votes)
+        and [isinstance(event, END) for event in events].index(True) == len(events) - 1
+    )
+
+
+def _place(events: list[Event], turn: str, kind: type) -> int:
+    return next(n for n, e in enumerate(events) if isinstance(e, kind) and e.turn == turn)
+
+
+def outside(turn: Turn) -> list[tuple[str, str]]:
+    """All that the model is told, what stands within fences and the author's own text left out."""
+    return [(m.role, bare(m.content) if m.role != "assistant" else "") for m in turn.messages]
+
+
+def bare(text: str) -> str:
+    """The marks of fences with nothing between them, and what stands around them."""
+    return FENCED.sub(r"<\1>", text)
+
+
+def marks(turn: Turn) -> list[str]:
+    """The fences that the model sees opened and closed, in their order."""
+    return [m for said in turn.messages if said.role == "user" for m in MARK.findall(said.content)]
+
+
+def order(run: Run) -> list[str]:
+    """The authors as they were ranked."""
+    (decided,) = (event for event in run.events if isinstance(event, Decided))
+    return [ranked.author for ranked in decided.decision.order]
+
+
+@each_text
+async def test_a_hostile_text_stays_data_wherever_it_stands(hostile: Hostile) -> None:
+    """Every prompt is the same outside the fences; questions, caps and the decided order too."""
+    harmless = await run(HARMLESS, "task")
+    for place in ("task", *WRITTEN):
+        found = await run(armed(hostile), place)
+        assert legal(found.events), place
+        assert found.turns.keys() == harmless.turns.keys(), place
+        for key, turn in found.turns.items():
+            twin = harmless.turns[key]
+            assert outside(turn) == outside(twin), (place, key)
+            assert marks(turn) == marks(twin), (place, key)
+            assert (turn.form, turn.max_tokens) == (twin.form, twin.max_tokens), (place, key)
+        assert order(found) == order(harmless), place
+
+
+@each_text
+def test_a_hostile_part_of_a_task_stays_in_its_fence_and_budget(hostile: Hostile) -> None:
+    """Each part alone: the marks are the same, and all parts together take no more than allowed."""
+    harmless = prompts.brief(_task(HARMLESS, "task"), COUNCIL, len)
+    for place in ASKED:
+        brief = prompts.brief(_task(armed(hostile), place), COUNCIL, len)
+        assert (bare(brief.text), bare(brief.title)) == (bare(harmless.text), bare(harmless.title))
+        assert MARK.findall(brief.text) == MARK.findall(harmless.text), place
+        assert sum(len(text) for _, text in FENCED.findall(brief.text)) <= BUDGETS.task, place
+        assert all(len(t) <= prompts.TITLE_TOKENS for _, t in FENCED.findall(brief.title)), place
+
+
+@each_text
+async def test_a_finding_with_a_hostile_text_is_one_finding(hostile: Hostile) -> None:
+    """JSON or labels inside an issue add no finding and change no verdict."""
+    (critiqued,) = (
+        event
+        for event in (await run(armed(hostile), "issue")).events
+        if isinstance(event, Critiqued) and event.agent == ONE
+    )
+    assert [finding.severity for finding in critiqued.findings] == [Severity.MAJOR]
+    assert critiqued.verdict == "revise"
+
+
+@each_text
+async def test_a_hostile_reply_in_place_of_json_is_read_strictly_or_missing(
+    hostile: Hostile,
+) -> None:
+    """What is no review is asked for once more and then missing; the vote is the same."""
+    text, harmless = armed(hostile), await run(HARMLESS, "task")
+    found = await run(text, "raw critique")
+    assert legal(found.events)
+    kinds = [
+        type(e) for e in found.events if isinstance(e, Critiqued | Rejected) and e.agent == ONE
+    ]
+    assert kinds in ([Critiqued], [Rejected, Rejected])
+    assert (kinds == [Critiqued]) == (hostile.id in ("json-accept", "json-revise"))
+    assert all(text not in m.content for turn in found.turns.values() for m in turn.messages)
+    votes = [key for key in harmless.turns if key[1] is Phase.VOTE]
+    assert [found.turns[key].form for key in votes] == [harmless.turns[key].form for key in votes]
+    assert order(found) == order(harmless)
+
+
+async def test_no_agent_is_dropped_for_a_hostile_text() -> None:
+    """One hostile text in a place of each kind costs nobody the seat."""
+    for place in ("task", *WRITTEN, "raw critique"):
+        found = await run(armed(CORPUS[0]), place)
+        assert not [event for event in found.events if isinstance(event, Dropped)], place
+
+
+def test_half_a_character_is_refused_as_a_task() -> None:
+    """A lone surrogate cannot be written to the journal, so no task's text can hold one."""
+    with pytest.raises(ValidationError):
+        _task("x \ud800 y", "text")
+
+
+@pytest.mark.xfail(strict=True, reason="the reader takes as many findings as there are")
+async def test_a_review_with_more_findings_than_asked_for_adds_none_beyond_them() -> None:
+    """Where no schema is enforced, a reviewer cannot bury an author under findings."""
+    finding = {"severity": "minor", "issue": "Count the swings of the pendulum."}
+    many = json.dumps({"findings": [finding] * 9, "verdict": "revise"})
+    found = await run(many, "raw critique")
+    reviews = [e for e in found.events if isinstance(e, Critiqued) and e.agent == ONE]
+    assert all(len(review.findings) <= prompts.MAX_FINDINGS for review in reviews)
+
+
+@pytest.mark.xfail(strict=True, reason="the turn that shows such a text cannot be hashed")
+async def test_half_a_character_in_a_draft_ends_no_deliberation() -> None:
+    """A reply that cannot be written down is unusable, which is no reason to fall over."""
+    assert legal((await run("x \ud800 y", "draft")).events)
+
+
+def test_the_corpus_is_large_and_names_each_text_once() -> None:
+    """At least 48 texts, each with an id of its own and what it tries."""
+    assert len({hostile.id for hostile in CORPUS}) == len(CORPUS) >= 48
+    assert len({hostile.text for hostile in CORPUS}) == len(CORPUS)
+    assert all(hostile.tries for hostile in CORPUS)
