@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import uuid
+from typing import Any
 
 from pydantic import Field, JsonValue, ValidationError
 
@@ -12,7 +14,7 @@ from engine.arrival import check_values
 from engine.config import Config
 from engine.errors import InvalidEvent, InvalidRequest, TooLarge
 from engine.options import Options
-from engine.policies import Rules, check_seats, named, settle
+from engine.policies import POLICIES, Rules, check_seats, named, settle
 from engine.types import Council, Task
 
 MOST_DIGITS = 12
@@ -100,6 +102,30 @@ class DeliberationRequest(Options):
             raise InvalidRequest(error.where, error.what) from error
         except ValueError as error:
             raise InvalidRequest("context", f"cannot be kept as JSON: {error}") from error
+
+
+def request_schema() -> dict[str, Any]:
+    """The request as JSON Schema with nothing beside it, to be put anywhere into a document.
+
+    What the options mean is said with them.
+    """
+    schema = DeliberationRequest.model_json_schema()
+    parts = schema.pop("$defs")
+    about = (inspect.getdoc(kind) or "" for kind in (DeliberationRequest, Options))
+    policies = "\n".join(f"- `{policy.name}`: {policy.about}" for policy in POLICIES.values())
+    said = "\n\n".join((*about, "`policy` is one of:", policies))
+    return {**_whole(schema, parts), "description": said}
+
+
+def _whole(schema: Any, parts: dict[str, Any]) -> Any:
+    """A schema with each reference replaced by the part that it names."""
+    if isinstance(schema, list):
+        return [_whole(each, parts) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _whole(parts[schema["$ref"].rpartition("/")[2]], parts)
+    return {name: _whole(value, parts) for name, value in schema.items()}
 
 
 def read_request(body: bytes) -> DeliberationRequest:

@@ -5,10 +5,10 @@ from typing import get_args
 
 import pytest
 
-from edges.asked import DeliberationRequest, read_request, seconds
+from edges.asked import DeliberationRequest, read_request, request_schema, seconds
 from engine.config import Config, PoolConfig, fleet_councils
 from engine.errors import InvalidRequest
-from engine.options import Options
+from engine.options import Options, Rule, Topology
 from engine.policies import settle
 from engine.types import Budgets
 
@@ -92,6 +92,18 @@ def test_a_wrong_choice_is_told_the_right_ones(option: str) -> None:
     with pytest.raises(InvalidRequest, match=f"^{option}: ") as caught:
         read_request(json.dumps({"role": "dev", "text": "x", option: "dice"}).encode())
     assert all(f"'{choice}'" in str(caught.value) for choice in choices)
+
+
+def test_the_schema_of_a_request_tells_every_option() -> None:
+    """With its choices, what it means, and no reference that leads out of it."""
+    schema = request_schema()
+    assert schema["properties"].keys() >= Options.model_fields.keys()
+    assert schema["properties"]["tally"]["anyOf"][0]["enum"] == list(Rule)
+    assert schema["properties"]["topology"]["anyOf"][0]["enum"] == list(Topology)
+    said = schema["description"]
+    assert not [name for name in Options.model_fields if f"`{name}`" not in said]
+    assert "$" not in json.dumps(schema)
+    assert schema["additionalProperties"] is False
 
 
 def test_an_unknown_option_is_named() -> None:
