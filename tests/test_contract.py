@@ -18,6 +18,8 @@ from engine.events import (
     Resumed,
     Revised,
 )
+from engine.options import Options
+from engine.packet import StopReason
 from engine.testing import FlakyModel, ScriptedModel
 from engine.transcript import fold
 from engine.types import Phase, Task
@@ -97,7 +99,7 @@ async def test_each_state_of_a_deliberation_has_its_status() -> None:
     assert status_of(await ended(task, 9, "DeadlineExceeded")) == "TIMEOUT"
     decided = whole[-1].event
     assert isinstance(decided, Decided)
-    late = decided.decision.model_copy(update={"stop_reason": "deadline"})
+    late = decided.decision.model_copy(update={"stop_reason": StopReason.DEADLINE})
     events: list[Event] = [Hastened(reason="time"), Decided(decision=late)]
     assert status_of(await broken_off(task, len(whole) - 1, *events)) == "TIMEOUT"
 
@@ -160,12 +162,40 @@ def test_a_request_is_read_by_its_meaning() -> None:
     }
 
 
+def test_every_option_of_a_request_is_read() -> None:
+    """Of whatever kind; false and zero are said where unset is another thing."""
+    options = {
+        "policy": "debate",
+        "rounds": 3,
+        "num_agents": 2,
+        "samples": 4,
+        "layers": 5,
+        "topology": "star",
+        "k": 6,
+        "hub": 7,
+        "groups": 8,
+        "exchange_every": 9,
+        "revise": "always",
+        "ballot": "ranking",
+        "tally": "schulze",
+        "early": False,
+        "decide": "architect",
+        "shortlist": 10,
+        "quorum": 0.0,
+        "stability": 11,
+        "gain": 0.25,
+        "until_clean": True,
+        "token_budget": 2**40,
+    }
+    asked = contract.asked(pb.DeliberateRequest(role="DEV", task_description="x", **options))
+    assert {name: asked[name] for name in Options.model_fields} == options
+
+
 def test_zero_in_a_request_is_not_set() -> None:
     """proto3 cannot tell them apart; below zero is left for the refusal."""
     asked = contract.asked(pb.DeliberateRequest(role="DEV", task_description="x", rounds=-1))
-    unset = ("max_iterations", "num_agents", "timeout_seconds")
-    assert [asked[name] for name in unset] == [None] * 3
-    assert asked["rounds"] == -1
+    assert asked["max_iterations"] is asked["timeout_seconds"] is None
+    assert {name: asked[name] for name in Options.model_fields if name in asked} == {"rounds": -1}
     assert asked["context"] == {}
 
 
