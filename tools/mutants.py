@@ -48,7 +48,9 @@ source_paths = ["engine"]
 only_mutate = {files}
 do_not_mutate_patterns = ["^ *assert "]
 timeout_multiplier = 10.0
-pytest_add_cli_args = ["--hypothesis-profile=mutants", "-p", "no:cacheprovider"]
+pytest_add_cli_args = [
+    "--hypothesis-profile=mutants", "-p", "no:cacheprovider", "-m", "not model",
+]
 pytest_add_cli_args_test_selection = {tests}
 """
 
