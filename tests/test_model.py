@@ -21,7 +21,7 @@ from actors.agent import AgentActor
 from actors.engine_args import engine_env
 from actors.pool import AgentPool
 from engine.errors import PromptTooLong, SetupError, SpeechFailed
-from engine.types import ChoiceForm, JsonForm
+from engine.types import ChoiceForm, JsonForm, Usage
 
 pytestmark = [
     pytest.mark.model,
@@ -115,6 +115,24 @@ async def test_a_cancelled_turn_stops_generating(agent: AgentActor) -> None:
     await until(lambda: not llm.get_num_unfinished_requests())
     await until(lambda: not agent._admission.load.running)
     assert await llm.reset_prefix_cache(), "the cache can only be cleared when nothing runs"
+
+
+async def test_a_cancelled_turn_has_cost_what_it_had_generated(agent: AgentActor) -> None:
+    """Some of the tokens that were allowed, as soon as it has ended; none of one not begun."""
+    turn = a_turn("Tell another very long story.", max_tokens=2000)
+    call = asyncio.ensure_future(agent.speak(turn))
+    llm: Any = agent._engine()._llm
+    await until(llm.get_num_unfinished_requests)
+    (state,) = llm.output_processor.request_states.values()
+    await until(lambda: state.detokenizer.num_output_tokens() > 4)
+    call.cancel()
+    assert 4 < (await agent.aborted(turn.id)).aborted < 2000
+    assert not llm.get_num_unfinished_requests()
+    call = asyncio.ensure_future(agent.speak(turn))
+    await asyncio.sleep(0)
+    call.cancel()
+    assert await agent.aborted(turn.id) == Usage()
+    await until(lambda: not llm.get_num_unfinished_requests())
 
 
 async def test_what_cannot_be_asked_is_refused(agent: AgentActor) -> None:
