@@ -147,7 +147,7 @@ class Limits(Data):
     """
 
     rounds: int = Field(default=4, ge=0)
-    agents: int = Field(default=9, ge=1, le=26)
+    agents: int = Field(default=9, ge=1, le=64)
     tokens: int = Field(default=100_000, ge=1)
     timeout_s: float = Field(default=900.0, gt=0)
     decision_reserve: float = Field(default=0.2, gt=0, lt=1)
