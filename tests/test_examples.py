@@ -7,6 +7,7 @@ import yaml
 from edges.rpcs import SERVICER
 from engine.arrival import Arrival
 from engine.config import Config
+from engine.options import Rule
 from engine.planning import SUBJECT, plan_approved, tasks
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -32,3 +33,15 @@ def test_the_gpu_example_is_a_whole_configuration() -> None:
     config = Config.model_validate(application["args"])
     assert config.pools["qwen"].gpus == 1
     assert len(config.councils) == 5
+
+
+def test_the_gpu_example_shows_a_council_that_works() -> None:
+    """Without its comment signs it is a council with options of its own."""
+    text = (EXAMPLES / "gpu.yaml").read_text()
+    before, sign, example = text.partition("      # councils:\n")
+    assert sign
+    shown = before + "      councils:\n" + example.replace("      # ", "      ")
+    (application,) = yaml.safe_load(shown)["applications"]
+    seated = Config.model_validate(application["args"]).council("DEV")
+    assert seated is not None
+    assert (seated.tally, seated.early, seated.token_budget) == (Rule.SCHULZE, True, 20_000)

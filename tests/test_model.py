@@ -21,7 +21,7 @@ from actors.agent import AgentActor
 from actors.engine_args import engine_env
 from actors.pool import AgentPool
 from engine.errors import PromptTooLong, SetupError, SpeechFailed
-from engine.types import ChoiceForm, JsonForm, Usage
+from engine.types import ChoiceForm, JsonForm, Stopped, Usage
 
 pytestmark = [
     pytest.mark.model,
@@ -220,7 +220,10 @@ def _family(pid: int) -> set[int]:
 async def test_no_process_of_an_engine_outlives_its_actor(
     small_model: Path, local_ray: Any
 ) -> None:
-    """SIGKILL while it generates, and nothing of it is left; cancelling reaches it through Ray."""
+    """SIGKILL while it generates, and nothing of it is left.
+
+    Cancelling reaches it through Ray, and what it had cost comes back.
+    """
     config = a_pool(str(small_model), kv_cache_gb=0.5, turn_timeout_s=START_S)
     _create(local_ray, config, 0)
     pool = AgentPool("small", config, lambda replica: _find(local_ray, replica))
@@ -231,7 +234,11 @@ async def test_no_process_of_an_engine_outlives_its_actor(
 
     cancelled = asyncio.ensure_future(pool.speak(a_turn("A long story.", max_tokens=2000)))
     await _until_running(pool, 1)
+    await pool.speak(a_turn("A word.", max_tokens=4))  # beside it, so it has tokens by now
     cancelled.cancel()
+    with pytest.raises(Stopped) as end:
+        await cancelled
+    assert 0 < end.value.usage.aborted < 2000
     await _until_running(pool, 0)
 
     call = asyncio.ensure_future(pool.speak(a_turn("A story.", max_tokens=200)))
