@@ -1,5 +1,6 @@
 """Claims about the files in examples/: they are what the README says they are."""
 
+import re
 from pathlib import Path
 
 import yaml
@@ -38,9 +39,8 @@ def test_the_gpu_example_is_a_whole_configuration() -> None:
 def test_the_gpu_example_shows_a_council_that_works() -> None:
     """Without its comment signs it is a council with options of its own."""
     text = (EXAMPLES / "gpu.yaml").read_text()
-    before, sign, example = text.partition("      # councils:\n")
-    assert sign
-    shown = before + "      councils:\n" + example.replace("      # ", "      ")
+    shown = re.sub(r"^      # (councils:|  )", r"      \1", text, flags=re.MULTILINE)
+    assert shown != text
     (application,) = yaml.safe_load(shown)["applications"]
     seated = Config.model_validate(application["args"]).council("DEV")
     assert seated is not None
