@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from bench.table import table
+from engine.brief import clip
 from engine.config import fleet_councils
 from engine.deliberation import deliberate
-from engine.prompts import clip
 from engine.testing import ScriptedModel
 from engine.types import ChoiceForm, Council, Count, Message, Phase, Task, Turn
 

@@ -16,11 +16,13 @@ def test_the_core_is_measured_at_every_size_that_is_named(
 ) -> None:
     """A row for each council and each number at once; the first row measures the others."""
     monkeypatch.setattr(core, "ENOUGH", 1)
-    by_agents, by_concurrency = core.report([1, 2], [2, 3], 1).split("\n\n")
-    rows = [line.split() for line in by_agents.splitlines()[2:]]
-    assert [row[0] for row in rows] == ["2", "3"]
-    assert (rows[0][3], rows[0][6]) == ("1.000", "1.000")
-    assert all(float(value) > 0 for row in rows for value in row)
+    *by_agents, by_concurrency = core.report([1, 2], [2, 3], 1).split("\n\n")
+    for ballot, table in zip(("odds", "ranking"), by_agents, strict=True):
+        title, _, *rows = (line.split() for line in table.splitlines())
+        assert title[-1] == ballot
+        assert [row[0] for row in rows] == ["2", "3"]
+        assert (rows[0][3], rows[0][5]) == ("1.000", "1.000")
+        assert all(float(value) > 0 for row in rows for value in row)
     rows = [line.split() for line in by_concurrency.splitlines()[2:]]
     assert [row[0] for row in rows] == ["1", "2"]
     assert (rows[0][2], rows[0][4]) == ("1.000", "1.000")

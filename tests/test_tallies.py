@@ -222,7 +222,7 @@ def test_who_dissents_names_another_and_not_nobody() -> None:
 
 def test_ties_are_settled_by_the_keys_alone() -> None:
     """Smaller first, within a tier only."""
-    found = Tally(rule=Rule.BORDA, scores={}, tiers=(("a", "b", "c"), ("d",)), winners=())
+    found = Tally(rule=Rule.BORDA, scores={"d": 0, "a": 1, "b": 1, "c": 1}, winners=())
     keys: dict[str, tuple[float | int | str, ...]]
     keys = {"a": (-1, 0.5, "a"), "b": (-2, 0.7, "b"), "c": (-2, 0.5, "c"), "d": (-9, 0.0, "d")}
     assert settled(found, keys) == ("c", "b", "a", "d")
