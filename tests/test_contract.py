@@ -213,6 +213,15 @@ def told(records: list[Record]) -> list[pb.DeliberationUpdate]:
         ({"rounds": 4}, ScriptedModel()),
         ({"num_agents": 1}, ScriptedModel()),
         ({"num_agents": 2, "rounds": 2}, ScriptedModel()),
+        ({"policy": "self_refine", "rounds": 2}, ScriptedModel()),
+        ({"policy": "self_consistency"}, ScriptedModel()),
+        ({"policy": "best_of_n"}, ScriptedModel()),
+        ({"policy": "debate"}, ScriptedModel()),
+        ({"policy": "cascade"}, ScriptedModel()),
+        ({"policy": "moa", "layers": 3}, ScriptedModel()),
+        ({"decide": "architect", "early": True}, ScriptedModel()),
+        ({"topology": "full", "token_budget": 100}, ScriptedModel()),
+        ({"until_clean": True, "rounds": 3}, ScriptedModel()),
         ({}, ScriptedModel({(ONE, Phase.DRAFT): " ", (TWO, Phase.CRITIQUE): "{"})),
         ({}, FlakyModel({(agent, Phase.DRAFT) for agent in (ONE, TWO, THREE)})),
     ],
@@ -261,6 +270,18 @@ async def test_an_update_says_in_words_what_happened() -> None:
     assert list(revised.partial_result.proposal.revisions) == [f"{TWO} says draft 0"]
     assert not updates[0].HasField("partial_result")
     assert updates[0].current_agent == ""
+
+
+async def test_the_last_word_is_told_as_such() -> None:
+    """One text made of all is a text like others; a choice is told with its reason."""
+    merged = told(await deliberated(a_task(policy="moa")))
+    (last,) = [u for u in merged if u.current_step == f"{ONE} has made one text of all"]
+    assert last.status == "scoring"
+    assert last.partial_result.proposal.content == f"{ONE} says merge 2"
+    judged = told(await deliberated(a_task(decide="architect")))
+    steps = [update.current_step for update in judged if "architect" in update.current_agent]
+    assert steps[0] == "agent-dev-architect is asked to choose among the first"
+    assert steps[1].startswith("agent-dev-architect has chosen the text of agent-dev-00")
 
 
 async def test_mishaps_are_said_too() -> None:
