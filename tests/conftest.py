@@ -10,6 +10,7 @@ import pytest
 from http_twin import Twin, serving
 from hypothesis import settings
 
+from actors.collector import calm
 from actors.embedded import nats_server
 from actors.nats_server import NatsServer
 from actors.small_model import cache_dir, materialise_small_model
@@ -62,6 +63,11 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator["House"]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Another Ray cannot be started in this process while that one runs."""
     items.sort(key=lambda item: "opened" in getattr(item, "fixturenames", ()))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector need not look at it after each test."""
+    calm()
 
 
 @pytest.fixture(scope="session")
