@@ -16,23 +16,30 @@ from functools import partial
 from engine.deliberation import deliberate
 from engine.errors import InvalidRequest
 from engine.events import (
+    Aborted,
     Asked,
     Briefed,
+    Checked,
     Convened,
     Critiqued,
     Decided,
-    Drafted,
     Dropped,
     Event,
     Failed,
+    Hastened,
+    Judged,
     Rejected,
-    Revised,
+    Resumed,
+    Settled,
+    Suspended,
     Voted,
 )
-from engine.policies import POLICIES, applied
+from engine.packet import Decision
+from engine.policies import POLICIES, settle
 from engine.prompts import LETTERS
 from engine.testing import ScriptedModel, a_council, a_task, words
-from engine.types import Decision, Task
+from engine.transcript import Outcome
+from engine.types import Council, Task
 
 SCRIPTED = "The replies are scripted: no model is asked, and the choice means nothing."
 WIDTH, MOST_ROUNDS = 96, 9
@@ -42,13 +49,14 @@ def main(arguments: Sequence[str]) -> int:
     """Tell one deliberation; the exit code is 0 for a decision, 1 where there is none."""
     parser = _parser()
     asked = parser.parse_args(arguments)
+    options = {"rounds": asked.rounds, "policy": asked.policy}
+    task, council = a_task(asked.question).model_copy(update=options), a_council(asked.agents)
     try:
-        rounds, agents = applied(asked.policy, asked.rounds, asked.agents)
+        settle(task, council)
     except InvalidRequest as wrong:
         parser.error(str(wrong))
-    chosen = {"rounds": rounds, "num_agents": agents, "policy": asked.policy}
     print(f"{SCRIPTED}\n")
-    return asyncio.run(_tell(a_task(asked.question).model_copy(update=chosen)))
+    return asyncio.run(_tell(task, council))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("question", type=_question, help="what the council is asked")
     rounds, agents = partial(_number, 0, MOST_ROUNDS), partial(_number, 1, len(LETTERS))
     parser.add_argument("--rounds", type=rounds, help="of critique and revision; 1 by default")
-    parser.add_argument("--agents", type=agents, help=f"1 to {len(LETTERS)}; 3 by default")
+    about = f"1 to {len(LETTERS)}; 3 by default"
+    parser.add_argument("--agents", type=agents, default=3, help=about)
     parser.add_argument("--policy", choices=POLICIES, default="", help="how they deliberate")
     return parser
 
@@ -74,8 +83,7 @@ def _number(least: int, most: int, text: str) -> int:
     return int(text)
 
 
-async def _tell(task: Task) -> int:
-    council = a_council(task.num_agents or 3)
+async def _tell(task: Task, council: Council) -> int:
     last: Event | None = None
     async for last in deliberate(task, council, ScriptedModel(), words):
         print(line(last))
@@ -102,24 +110,35 @@ def _said(event: Event) -> str:
             said = event.decision.choice
         case Failed():
             said = f"{event.error_type}: {event.message}"
-        case Asked() | Drafted() | Critiqued() | Revised() | Voted() | Rejected() | Dropped():
+        case Settled() | Hastened():
+            said = event.reason
+        case Resumed() | Suspended():
+            said = ""
+        case _:
             said = f"{event.agent}: {_done(event)}"
     return said
 
 
-def _done(event: Asked | Drafted | Critiqued | Revised | Voted | Rejected | Dropped) -> str:
+def _done(event: Outcome | Asked | Dropped | Aborted | Checked) -> str:
     match event:
         case Asked():
-            return f"{event.phase} {event.target}, round {event.round}"
-        case Drafted() | Revised():
-            return event.text
+            done = f"{event.phase} {event.target}, round {event.round}"
         case Critiqued():
             found = "; ".join(f"{f.severity}: {f.issue}" for f in event.findings)
-            return f"of {event.target}: {event.verdict}; {found}"
+            done = f"of {event.target}: {event.verdict}; {found}"
         case Voted():
-            return " > ".join(event.ballot.ranking)
+            done = " > ".join(event.ballot.ranking)
+        case Judged():
+            done = f"{event.choice}: {event.reason}"
         case Rejected() | Dropped():
-            return event.reason
+            done = event.reason
+        case Aborted():
+            done = event.phase
+        case Checked():
+            done = ", ".join(f"{result.check} {result.verdict}" for result in event.results)
+        case _:
+            done = event.text
+    return done
 
 
 def account(decision: Decision) -> list[str]:

@@ -49,13 +49,14 @@ class Choosing:
         """All that is said for the choice, until it is time to close."""
         if not Texts(self._state).is_open:
             return
-        self._turns.kept_back = self._last_word
+        before = self._turns.left_out
+        self._turns.keep_back(self._last_word)
         await together([self._asked()], until=close)
         if self._state.hastened:
             return
         if close.is_set():
             self._turns.note(Hastened(reason="the time for the vote was over"))
-        elif self._turns.over_budget:
+        elif self._turns.left_out > before:
             reason = f"the {self._rules.token_budget} tokens did not hold the whole vote"
             self._turns.note(Hastened(reason=reason, cause=StopReason.BUDGET))
 
@@ -101,7 +102,7 @@ class Choosing:
         texts = Texts(self._state)
         if self._architect is None or not texts.cast or not texts.standing.order:
             return
-        self._turns.kept_back = 0
+        self._turns.keep_back(0)
         docket = self._docket(texts)
         messages = votes.judge(self._brief, self._architect, docket, self._texts(docket.authors))
         cap = self._council.budgets.critique

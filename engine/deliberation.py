@@ -83,9 +83,8 @@ async def _deliberate(
         brief = lay(task, council, count, wording())
         turns.note(Briefed(brief=brief))
     lanes, choosing = Lanes(turns, council, brief, check), Choosing(turns, council, brief)
-    turns.kept_back = choosing.cost
+    turns.keep_back(choosing.cost)
     await lanes.run(bell.hurry)
-    turns.over_budget = False
     if not quorum_is_lost(state):
         await choosing.run(bell.close)
     turns.note(conclude(state))

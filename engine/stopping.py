@@ -49,7 +49,7 @@ def change(state: Transcript, round: int) -> float:
     for author in state.authors:
         before, after = state.text(author, round - 1), state.text(author, round)
         if before is not None and after is not None:
-            changes.append(_distance(before.text, after.text))
+            changes.append(distance(before.text, after.text))
     return fmean(changes) if changes else 0.0
 
 
@@ -78,7 +78,7 @@ def _is_clean(state: Transcript, round: int) -> bool:
     return bool(reviews) and not any(review.asks_for_change for review in reviews)
 
 
-def _distance(before: str, after: str) -> float:
+def distance(before: str, after: str) -> float:
     """1 less the Dice coefficient of both texts' words, counted with their number."""
     old, new = Counter(before.split()), Counter(after.split())
     both, all_words = (old & new).total(), old.total() + new.total()

@@ -33,9 +33,9 @@ Read = Callable[[Turn, Reply], Outcome]
 class Turns:
     """Asks the turns of one deliberation, within its budget of tokens.
 
-    What happens is taken into the state and then told with `tell`. `kept_back` of the budget is not
-    to be touched yet; `over_budget` says that a turn was left out for it. Outcomes in `known`, of
-    another deliberation, are taken over for nothing.
+    What happens is taken into the state and then told with `tell`. `left_out` counts the turns for
+    which the budget had nothing. Outcomes in `known`, of another deliberation, are taken over for
+    nothing.
     """
 
     def __init__(
@@ -46,14 +46,23 @@ class Turns:
         known: Mapping[str, Outcome],
     ) -> None:
         self.state, self._speak, self._tell, self._known = state, speak, tell, known
-        self.kept_back = 0
+        self.left_out = 0
         self.over_budget = False
+        self._kept_back = 0
         self._under_way: dict[str, int] = {}
 
     def note(self, event: Event) -> None:
         """Take the event into the state before anybody else hears of it."""
         self.state.add(event)
         self._tell(event)
+
+    def keep_back(self, tokens: int) -> None:
+        """From now on so much of the budget is not to be touched.
+
+        Once a turn was left out, none is asked any more, cheap as it may be, until this is called
+        anew: what begins as one round must not end as half of one.
+        """
+        self._kept_back, self.over_budget = tokens, False
 
     def turn(
         self,
@@ -108,8 +117,9 @@ class Turns:
         if budget is None:
             return True
         used = self.state.usage.generated + self.state.usage.aborted
-        claimed = used + sum(self._under_way.values()) + self.kept_back
+        claimed = used + sum(self._under_way.values()) + self._kept_back
         self.over_budget = self.over_budget or claimed + _longest(turn) > budget
+        self.left_out += self.over_budget
         return not self.over_budget
 
     async def _answer(self, turn: Turn, read: Read) -> None:

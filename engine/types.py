@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from engine.data import Data
 from engine.options import Options
@@ -209,11 +209,19 @@ class LabelOdds(Data):
     mass: float
 
 
+def _whole(text: str) -> str:
+    """The text with each half of a character, which no record can hold, as a question mark."""
+    return text.encode(errors="replace").decode()
+
+
+Written = Annotated[str, AfterValidator(_whole)]
+
+
 class Reply(Data):
     """What a model answered to a turn. `reasoning` is recorded and never shown to peers."""
 
-    text: str = ""
-    reasoning: str = ""
+    text: Written = ""
+    reasoning: Written = ""
     choices: tuple[LabelOdds, ...] = ()
     truncated: bool = False
     usage: Usage = Usage()

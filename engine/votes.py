@@ -107,6 +107,8 @@ def read_ballot(voter: Agent, sheet: Sheet, reply: Reply) -> Ballot:
     """The voter's ranking; Unreadable where the reply does not hold a whole one."""
     if sheet.ballot is BallotForm.RANKING:
         return _read_ranking(voter, sheet, reply)
+    if len(reply.choices) != 2 * len(sheet.pairs):
+        raise Unreadable(f"{len(reply.choices)} answers to {2 * len(sheet.pairs)} questions")
     both_orders = list(zip(reply.choices[::2], reply.choices[1::2], strict=True))
     mass = min(answer.mass for answer in reply.choices)
     if mass < MIN_MASS:

@@ -4,12 +4,11 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from typing import TypeVar
 
 import pytest
 from deadline import until_async
+from rehearsal import COUNCIL, ONE, THREE, TWO, Speaker, of, recorded, run, task
 
-from engine.config import fleet_councils
 from engine.deliberation import Bell, deliberate
 from engine.events import (
     END,
@@ -31,30 +30,7 @@ from engine.events import (
 )
 from engine.testing import FlakyModel, GatedModel, ScriptedModel, words
 from engine.transcript import Transcript, fold
-from engine.types import ChoiceForm, JsonForm, LabelOdds, Phase, Reply, Task, Turn
-
-COUNCIL = fleet_councils()[0].seated()
-T = TypeVar("T")
-ONE, TWO, THREE = (agent.id for agent in COUNCIL.agents)
-
-
-def task(**fields: object) -> Task:
-    return Task.model_validate({"id": "t-1", "role": "DEV", "text": "Build a clock"} | fields)
-
-
-async def run(
-    model: ScriptedModel, transcript: Sequence[Record] = (), **fields: object
-) -> list[Event]:
-    stream = deliberate(task(**fields), COUNCIL, model, words, transcript)
-    return [event async for event in stream]
-
-
-def of(events: list[Event], kind: type[T]) -> list[T]:
-    return [event for event in events if isinstance(event, kind)]
-
-
-def recorded(events: Sequence[Event]) -> list[Record]:
-    return [Record(deliberation="t-1", seq=n, at=n, event=e) for n, e in enumerate(events, 1)]
+from engine.types import ChoiceForm, JsonForm, LabelOdds, Phase, Reply, Turn
 
 
 async def test_every_agent_drafts_is_reviewed_revises_and_votes() -> None:
@@ -114,8 +90,10 @@ async def test_a_revision_needs_something_to_mend(
 
 async def test_two_authors_who_judge_only_each_other() -> None:
     """No ranking is left without the own texts: a tie, broken by what each thought of the other."""
-    decision = of(await run(ScriptedModel(), num_agents=2), Decided)[0].decision
-    assert set(decision.tied) == {ONE, TWO}
+    surer = {ONE: 0.9, TWO: 0.6}
+    model = Speaker(prefers=lambda voter, a, _b: surer[voter] if a == voter else 1 - surer[voter])
+    decision = of(await run(model, num_agents=2), Decided)[0].decision
+    assert (decision.choice, set(decision.tied)) == (ONE, {ONE, TWO})
     assert decision.tie_break == "odds"
     assert decision.margin == 0.0
 

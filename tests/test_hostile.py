@@ -10,11 +10,13 @@ from hostile import CORPUS, Hostile
 from pydantic import ValidationError
 
 from engine import prompts
+from engine.brief import TITLE_TOKENS, lay
 from engine.config import fleet_councils
 from engine.deliberation import deliberate
 from engine.events import (
     END,
     Asked,
+    Brief,
     Briefed,
     Convened,
     Critiqued,
@@ -28,11 +30,18 @@ from engine.events import (
 from engine.testing import ScriptedModel
 from engine.transcript import Outcome
 from engine.types import Phase, Severity, Task, Turn
+from engine.wording import wording
 
 COUNCIL = fleet_councils()[0].seated()
 BUDGETS = COUNCIL.budgets
 ONE, TWO, _ = (agent.id for agent in COUNCIL.agents)
-FENCE = prompts.brief(Task(id="t-1", role="DEV", text="Build"), COUNCIL, len).fence
+
+
+def brief_of(task: Task) -> Brief:
+    return lay(task, COUNCIL, len, wording())
+
+
+FENCE = brief_of(Task(id="t-1", role="DEV", text="Build")).fence
 FENCED = re.compile(rf"<([a-z]+(?: [A-Z])?) {FENCE}>\n(.*?)\n</\1 {FENCE}>", re.DOTALL)
 MARK = re.compile(rf"<(/?[a-z]+(?: [A-Z])?) {FENCE}>")
 HARMLESS = "Count the swings."
@@ -151,13 +160,13 @@ async def test_a_hostile_text_stays_data_wherever_it_stands(hostile: Hostile) ->
 @each_text
 def test_a_hostile_part_of_a_task_stays_in_its_fence_and_budget(hostile: Hostile) -> None:
     """Each part alone: the marks are the same, and all parts together take no more than allowed."""
-    harmless = prompts.brief(_task(HARMLESS, "task"), COUNCIL, len)
+    harmless = brief_of(_task(HARMLESS, "task"))
     for place in ASKED:
-        brief = prompts.brief(_task(armed(hostile), place), COUNCIL, len)
+        brief = brief_of(_task(armed(hostile), place))
         assert (bare(brief.text), bare(brief.title)) == (bare(harmless.text), bare(harmless.title))
         assert MARK.findall(brief.text) == MARK.findall(harmless.text), place
         assert sum(len(text) for _, text in FENCED.findall(brief.text)) <= BUDGETS.task, place
-        assert all(len(t) <= prompts.TITLE_TOKENS for _, t in FENCED.findall(brief.title)), place
+        assert all(len(t) <= TITLE_TOKENS for _, t in FENCED.findall(brief.title)), place
 
 
 @each_text
@@ -204,7 +213,6 @@ def test_half_a_character_is_refused_as_a_task() -> None:
         _task("x \ud800 y", "text")
 
 
-@pytest.mark.xfail(strict=True, reason="the reader takes as many findings as there are")
 async def test_a_review_with_more_findings_than_asked_for_adds_none_beyond_them() -> None:
     """Where no schema is enforced, a reviewer cannot bury an author under findings."""
     finding = {"severity": "minor", "issue": "Count the swings of the pendulum."}
@@ -214,9 +222,8 @@ async def test_a_review_with_more_findings_than_asked_for_adds_none_beyond_them(
     assert all(len(review.findings) <= prompts.MAX_FINDINGS for review in reviews)
 
 
-@pytest.mark.xfail(strict=True, reason="the turn that shows such a text cannot be hashed")
 async def test_half_a_character_in_a_draft_ends_no_deliberation() -> None:
-    """A reply that cannot be written down is unusable, which is no reason to fall over."""
+    """What cannot be written down is replaced where one sees it, and nothing falls over."""
     assert legal((await run("x \ud800 y", "draft")).events)
 
 

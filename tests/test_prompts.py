@@ -7,30 +7,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import prompts
+from engine.brief import CLIP_MARK, clip, lay
 from engine.config import fleet_councils
+from engine.events import Brief
 from engine.testing import words
-from engine.types import Reply, Task
+from engine.types import ChoiceForm, Reply, Task
+from engine.votes import sheet
+from engine.wording import wording
 
 COUNCIL = fleet_councils()[0].seated()
 
 
-def brief_of(**fields: object) -> prompts.Brief:
+def brief_of(**fields: object) -> Brief:
     task = Task.model_validate({"id": "t-1", "role": "DEV", "text": "Build"} | fields)
-    return prompts.brief(task, COUNCIL, words)
+    return lay(task, COUNCIL, words, wording())
 
 
 @given(st.text(max_size=400), st.integers(0, 40))
 def test_a_clip_fits_its_budget_and_is_marked(text: str, budget: int) -> None:
     """A text is whole, or at most the budget and marked."""
-    shown, tokens = prompts.clip(text, budget, words)
+    shown, tokens = clip(text, budget, words)
     assert tokens == words(text)
     assert words(shown) <= budget
-    assert shown in (text, "") or shown.endswith(prompts.CLIP_MARK)
+    assert shown in (text, "") or shown.endswith(CLIP_MARK)
 
 
 def test_a_clip_keeps_as_much_as_fits() -> None:
     """The mark takes one token of five; four words stay."""
-    assert prompts.clip("a b c d e f", 5, words)[0] == "a b c d [clipped]"
+    assert clip("a b c d e f", 5, words)[0] == "a b c d [clipped]"
 
 
 def test_no_data_can_close_its_fence() -> None:
@@ -103,7 +107,8 @@ def test_reasoning_is_no_proposal() -> None:
 
 def test_every_pair_is_asked_in_both_orders() -> None:
     """Four texts are six pairs and twelve questions."""
-    sheet = prompts.sheet(["w", "x", "y", "z"], 0)
-    asked = [tuple(re.findall(r"proposal (\w)", q)) for q in sheet.form.questions]
+    shown = sheet(["w", "x", "y", "z"], 0)
+    assert isinstance(shown.form, ChoiceForm)
+    asked = [tuple(re.findall(r"proposal (\w)", q)) for q in shown.form.questions]
     assert len(asked) == 12
     assert {(b, a) for a, b in asked} == set(asked)
