@@ -128,7 +128,7 @@ class Lanes:
         silent: set[str] = set()
         while reviewers := self._missing(author, round, silent):
             await together(self._review(reviewer, author, round) for reviewer in reviewers)
-            heard = {c.agent for c in self._said_of(author, round)}
+            heard = {c.agent for c in self._said_of(author, round) if not c.probe}
             here = {r.id for r in reviewers if r.id not in self._state.lost}
             silent |= here - heard
 

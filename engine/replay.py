@@ -113,7 +113,9 @@ async def _refuse(turn: Turn) -> Reply:
 
 
 def _was_left_out(state: Transcript, asked: Asked) -> bool:
-    """Whether time or tokens did not hold this turn of the choice: it was never answered."""
+    """Whether this turn of the choice was stopped, or time or tokens did not hold it."""
+    if asked.turn in state.aborted:
+        return True
     answered = any(
         not isinstance(outcome, Rejected)
         and (outcome.agent, phase_of(outcome)) == (asked.agent, asked.phase)
