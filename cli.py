@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from commands.hints import DEFAULT_URL, default_url
+from commands.arguments import Help, a_port, add_command, add_url, an_id
+from commands.asking import add_deliberate, options_of
+from commands.hints import default_url
 from engine.errors import ConclaveError
-from engine.policies import POLICIES
 
 if TYPE_CHECKING:
     from commands.watch import Form, Screen
@@ -57,14 +57,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="conclave", description=ABOUT, epilog=EXAMPLES, formatter_class=_Help
+        prog="conclave", description=ABOUT, epilog=EXAMPLES, formatter_class=Help
     )
     parser.add_argument("--version", action="version", version=f"conclave {_version()}")
-    _add_url(parser, default_url())
+    add_url(parser, default_url())
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_here(commands)
     _add_doctor(commands)
-    _add_asking(commands)
+    add_deliberate(commands).set_defaults(run=_deliberate)
     _add_plan(commands)
     _add_reading(commands)
     return parser
@@ -72,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_here(commands: Any) -> None:
     """The commands that run something on this machine."""
-    demo = _add(commands, "demo", "show the main job on this machine, with real parts", "demo")
+    demo = add_command(
+        commands, "demo", "show the main job on this machine, with real parts", "demo"
+    )
     demo.add_argument("--plan", type=Path, default=PLAN, help="the event, default: %(default)s")
     demo.add_argument("--out", type=Path, help="file for the decisions, default: in .conclave/")
     demo.set_defaults(run=_demo)
@@ -80,7 +82,7 @@ def _add_here(commands: Any) -> None:
 
 
 def _add_serve(commands: Any) -> None:
-    serve = _add(
+    serve = add_command(
         commands,
         "serve",
         "run the engine until Ctrl-C: here, or in a Ray cluster that runs already",
@@ -89,10 +91,10 @@ def _add_serve(commands: Any) -> None:
         "serve --address auto --bus nats://10.0.0.7:4222",
     )
     serve.add_argument(
-        "--port", type=_port, metavar="N", help="of HTTP, default: 8000; 0: a free one"
+        "--port", type=a_port, metavar="N", help="of HTTP, default: 8000; 0: a free one"
     )
-    serve.add_argument("--grpc-port", type=_port, metavar="N", help="default: 9000")
-    serve.add_argument("--nats-port", type=_port, metavar="N", help="default: 4222")
+    serve.add_argument("--grpc-port", type=a_port, metavar="N", help="default: 9000")
+    serve.add_argument("--nats-port", type=a_port, metavar="N", help="default: 4222")
     serve.add_argument(
         "--config",
         type=Path,
@@ -120,46 +122,18 @@ def _add_serve(commands: Any) -> None:
 
 
 def _add_doctor(commands: Any) -> None:
-    doctor = _add(commands, "doctor", "is this machine ready, and if not, what to do", "doctor")
-    _add_url(doctor, argparse.SUPPRESS)
+    doctor = add_command(
+        commands, "doctor", "is this machine ready, and if not, what to do", "doctor"
+    )
+    add_url(doctor, argparse.SUPPRESS)
     for option, number in (("--port", 8000), ("--grpc-port", 9000), ("--nats-port", 4222)):
         about = "as for `serve`, default: %(default)s"
-        doctor.add_argument(option, type=_port, metavar="N", default=number, help=about)
+        doctor.add_argument(option, type=a_port, metavar="N", default=number, help=about)
     doctor.set_defaults(run=_doctor)
 
 
-def _add_asking(commands: Any) -> None:
-    """The commands that give a running engine work."""
-    ask = _add(
-        commands,
-        "deliberate",
-        "ask a council and wait for its decision",
-        "deliberate 'Name two ways to test a clock' --role DEV --watch",
-        "deliberate @task.md --role QA --require 'No new services' --json",
-        url=True,
-    )
-    ask.add_argument("text", metavar="TEXT", help="the task; @FILE reads a file, - standard input")
-    ask.add_argument("--role", required=True, help="the council to ask; see `conclave councils`")
-    ask.add_argument("--title", default="", help="what the task is called")
-    ask.add_argument("--rubric", default="", help="what a good answer is judged by")
-    ask.add_argument(
-        "--require", action="append", default=[], metavar="LINE", help="a requirement; repeatable"
-    )
-    ask.add_argument("--rounds", type=int, metavar="N", help="of critique and revision")
-    ask.add_argument("--agents", type=int, metavar="N", help="how many of the council's agents")
-    ask.add_argument("--policy", default="", help=_policies())
-    ask.add_argument(
-        "--timeout", type=float, metavar="S", help="decide within so many seconds of work"
-    )
-    ask.add_argument("--id", type=_id, help="the same id is the same deliberation; default: new")
-    how = ask.add_mutually_exclusive_group()
-    how.add_argument("--watch", action="store_true", help="show it live")
-    how.add_argument("--detach", action="store_true", help="print the id and leave it running")
-    ask.set_defaults(run=_deliberate)
-
-
 def _add_plan(commands: Any) -> None:
-    plan = _add(
+    plan = add_command(
         commands,
         "plan",
         "publish an approved plan on the bus and follow its decisions",
@@ -178,61 +152,16 @@ def _add_reading(commands: Any) -> None:
         ("show", "what is stored of a deliberation: its decision, or what there is so far"),
         ("cancel", "end a deliberation without a decision"),
     ):
-        one = _add(commands, name, about, f"{name} 0b9e1c1e-7c1b-4b55-9a37-2f1d2f3c1b1a", url=True)
-        one.add_argument("id", metavar="ID", type=_id, help="as `deliberate` or a plan gave it")
+        one = add_command(
+            commands, name, about, f"{name} 0b9e1c1e-7c1b-4b55-9a37-2f1d2f3c1b1a", url=True
+        )
+        one.add_argument("id", metavar="ID", type=an_id, help="as `deliberate` or a plan gave it")
         one.set_defaults(run=_one)
     for name, about in (
         ("councils", "who there is to ask, and what they do now"),
         ("status", "how the engine is: health, troubles, addresses, figures"),
     ):
-        _add(commands, name, about, name, url=True).set_defaults(run=_whole)
-
-
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Examples keep their lines, and the names of all commands and options fit their column."""
-
-    def __init__(self, prog: str) -> None:
-        width = min(100, shutil.get_terminal_size().columns) - 2
-        super().__init__(prog, max_help_position=20, width=width)
-
-
-def _add(
-    commands: Any, name: str, about: str, *examples: str, url: bool = False
-) -> argparse.ArgumentParser:
-    """A subcommand with its examples; `url` for those that ask a running engine."""
-    lines = "\n".join(f"  conclave {example}" for example in examples)
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=about,
-        description=f"{about[0].upper()}{about[1:]}.",
-        epilog=f"for example:\n{lines}",
-        formatter_class=_Help,
-    )
-    if url:
-        _add_url(parser, argparse.SUPPRESS)  # else it would hide what stands before the command
-        parser.add_argument("--json", action="store_true", help="JSON on standard output")
-    return parser
-
-
-def _policies() -> str:
-    return "; ".join(f"{policy.name}: {policy.about}" for policy in POLICIES.values())
-
-
-def _add_url(parser: argparse.ArgumentParser, default: str) -> None:
-    about = f"the engine that is asked, default: $CONCLAVE_URL or {DEFAULT_URL}"
-    parser.add_argument("--url", default=default, help=about)
-
-
-def _id(said: str) -> str:
-    if not said.strip():
-        raise argparse.ArgumentTypeError("is empty")
-    return said
-
-
-def _port(said: str) -> int:
-    if not said.isdecimal() or int(said) > 65535:
-        raise argparse.ArgumentTypeError(f"{said!r} is no port, 0 to 65535")
-    return int(said)
+        add_command(commands, name, about, name, url=True).set_defaults(run=_whole)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -282,10 +211,8 @@ def _deliberate(options: argparse.Namespace) -> None:
         title=options.title,
         rubric=options.rubric,
         require=tuple(options.require),
-        rounds=options.rounds,
-        agents=options.agents,
-        policy=options.policy,
         timeout=options.timeout,
+        how=options_of(options),
     )
     screen, form = _screen(), _form(options)
     with Client(options.url, screen.beside(form).print) as client:

@@ -16,11 +16,14 @@ from actors.flights import Flights
 from actors.speech import Engine, Request, compose, perform
 from engine.config import PoolConfig
 from engine.errors import EngineLost, Overloaded, SpeechFailed, Unavailable
-from engine.types import Message, Reply, Turn
+from engine.types import Message, Reply, Stopped, Turn, Usage
 
 log = logging.getLogger("conclave.agent")
 
 Start = Callable[[PoolConfig, int], Engine]
+
+MOST_ABORTED = 256
+"""Of so many aborted turns it is known what they had cost: callers that died never ask."""
 
 
 class AgentActor:
@@ -46,6 +49,7 @@ class AgentActor:
         self._canary: asyncio.Task[None] | None = None
         self._up_since = 0.0
         self._generated = self._turns = 0
+        self._aborted: dict[str, Usage] = {}
         self._draining = False
         starter = ThreadPoolExecutor(1, thread_name_prefix="engine-start")
         self._starting = starter.submit(start, config, replica)
@@ -74,6 +78,14 @@ class AgentActor:
             raise Overloaded(f"{self._name} is draining: {self._admission.load}")
         reply = await self._flights.join(turn.id, lambda: self._answer(engine, turn))
         return Answer(reply=reply, load=self._admission.load)
+
+    async def aborted(self, turn_id: str) -> Usage:
+        """What a turn had cost that was stopped; waits until it has ended, whoever stopped it.
+
+        Nothing where it had not begun to generate, or was asked about before.
+        """
+        await self._flights.over(turn_id)
+        return self._aborted.pop(turn_id, Usage())
 
     async def abort(self, turn_id: str) -> bool:
         """End a turn for all who wait for it; False if it is not under way."""
@@ -119,6 +131,7 @@ class AgentActor:
             self._canary = asyncio.ensure_future(self._watch(engine))
 
     async def _answer(self, engine: Engine, turn: Turn) -> Reply:
+        self._aborted.pop(turn.id, None)
         requests = compose(engine, turn)
         prompts = ((request.prompt, request.max_tokens) for request in requests)
         async with self._admission.place(Footprint.of(prompts, engine.block_size)):
@@ -127,9 +140,18 @@ class AgentActor:
             except EngineLost as lost:
                 self._end(engine, str(lost))
                 raise
+            except Stopped as stopped:
+                self._remember(turn.id, stopped.usage)
+                raise
         self._generated += reply.usage.generated
         self._turns += 1
         return reply
+
+    def _remember(self, turn_id: str, usage: Usage) -> None:
+        """Keep what an aborted turn had cost until it is asked for, of the last ones only."""
+        self._aborted[turn_id] = usage
+        while len(self._aborted) > MOST_ABORTED:
+            del self._aborted[next(iter(self._aborted))]
 
     async def _watch(self, engine: Engine) -> None:
         """Ask for one token now and then: a hung engine reports no error of its own."""
@@ -140,7 +162,7 @@ class AgentActor:
             await asyncio.sleep(self._config.canary_every_s)
             try:
                 async with asyncio.timeout(deadline):  # wait_for can lose a cancellation
-                    await engine.generate(request)
+                    await _heard(engine, request)
             except TimeoutError:
                 return self._end(engine, f"the engine gave no token within {deadline:g} s")
             except SpeechFailed as failure:
@@ -164,3 +186,11 @@ class AgentActor:
             generated=self._generated,
             turns=self._turns,
         )
+
+
+async def _heard(engine: Engine, request: Request) -> None:
+    """Wait for an answer; `asyncio.timeout` knows a cancellation of its own by the very class."""
+    try:
+        await engine.generate(request)
+    except Stopped:
+        raise asyncio.CancelledError from None

@@ -7,6 +7,7 @@ from typing import Any
 
 from actors.codec import from_struct, write
 from actors.pb import orchestrator_pb2 as pb
+from engine.options import Options
 from engine.results import STOP_REASONS, RankedProposal, Result, result
 from engine.transcript import Transcript
 
@@ -61,15 +62,19 @@ def asked(request: pb.DeliberateRequest) -> dict[str, Any]:
         "role": request.role,
         "text": request.task_description,
         "title": request.title,
-        "policy": request.policy,
         "rubric": constraints.rubric,
         "requirements": tuple(constraints.requirements),
         "context": {**constraints.metadata, **from_struct(request.context)},
-        "rounds": request.rounds or None,
         "max_iterations": constraints.max_iterations or None,
-        "num_agents": request.num_agents or None,
         "timeout_seconds": constraints.timeout_seconds or None,
+        **{name: getattr(request, name) for name in Options.model_fields if _set(request, name)},
     }
+
+
+def _set(request: pb.DeliberateRequest, name: str) -> bool:
+    """Whether a field was sent: any value of one that tells unset from zero, else no zero."""
+    field = request.DESCRIPTOR.fields_by_name[name]
+    return request.HasField(name) if field.has_presence else bool(getattr(request, name))
 
 
 def _outcome(state: Transcript, view: Result) -> dict[str, Any]:

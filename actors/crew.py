@@ -12,6 +12,7 @@ import ray
 
 from actors.agent import AgentActor
 from actors.bridge import Bridge, Health
+from actors.collector import calm
 from actors.council import CouncilActor
 from actors.councils import Councils, find_actor
 from actors.engine_args import engine_env
@@ -52,6 +53,14 @@ def crew(config: Config, roster: Roster) -> list[Seat]:
         for role, name in roster.councils.items()
     ]
     return [*agents, *councils, Seat(roster.bridge, "bridge", partial(_bridge, config, roster))]
+
+
+class CouncilProcess(CouncilActor):
+    """A council actor that has a process of its own."""
+
+    def __init__(self, config: Config, role: str, roster: Roster) -> None:
+        super().__init__(config, role, partial(pools_of, roster))
+        calm()
 
 
 class BridgeActor:
@@ -109,7 +118,7 @@ def _agent(name: str, pool: str, replica: int, config: PoolConfig) -> Any:
 
 
 def _council(name: str, role: str, config: Config, roster: Roster) -> Any:
-    return _create(CouncilActor, name, {"num_cpus": 0}, config, role, partial(pools_of, roster))
+    return _create(CouncilProcess, name, {"num_cpus": 0}, config, role, roster)
 
 
 def _bridge(config: Config, roster: Roster) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,9 +14,11 @@ from actors.speech import Generation, Request
 from actors.thinking import opens_thinking, split_thinking
 from engine.config import PoolConfig
 from engine.errors import EngineLost, SetupError, SpeechFailed
-from engine.types import Message
+from engine.types import Message, Stopped, Usage
 
 SHUTDOWN_S = 10.0
+LAST_WORD_S = 0.2
+"""A request that is aborted ends at once; one that the engine has not got yet never does."""
 
 
 class EngineHost:
@@ -81,7 +83,7 @@ class EngineHost:
         return after[-1]
 
     async def generate(self, request: Request) -> Generation:
-        """Run it; cancelling stops it in the engine. EngineLost when the engine is dead."""
+        """Run it; cancelled, it is stopped in the engine and ends as Stopped. EngineLost."""
         from vllm.exceptions import VLLMError
         from vllm.inputs.engine import tokens_input
         from vllm.v1.engine.exceptions import EngineDeadError
@@ -92,13 +94,26 @@ class EngineHost:
             request.id,
             priority=-1 if request.urgent else 0,
         )
+        last = asyncio.ensure_future(_last(outputs))
         try:
-            *_, final = [output async for output in outputs]
+            final = await asyncio.shield(last)
+        except asyncio.CancelledError:
+            raise Stopped(Usage(aborted=await self._abort(request.id, last))) from None
         except EngineDeadError:
             raise EngineLost("the engine's processes have died") from None
         except (VLLMError, ValueError) as refused:
             raise SpeechFailed(f"the engine refused the turn: {one_line(refused)}") from None
         return self._generation(request, final)
+
+    async def _abort(self, id: str, last: asyncio.Task[Any]) -> int:
+        """Stop a request; the tokens that it had by then, as the engine's last word tells."""
+        try:
+            await self._llm.abort(id)
+            await asyncio.wait({last}, timeout=LAST_WORD_S)
+        finally:
+            last.cancel()
+        told = last.done() and not last.cancelled() and last.exception() is None
+        return len(last.result().outputs[0].token_ids) if told else 0
 
     def _generation(self, request: Request, final: Any) -> Generation:
         output = final.outputs[0]
@@ -137,6 +152,12 @@ class EngineHost:
             handler.cancel()
             await asyncio.wait({handler})
         await asyncio.to_thread(self._llm.shutdown, timeout=SHUTDOWN_S)
+
+
+async def _last(outputs: AsyncIterator[Any]) -> Any:
+    """What an engine said of a request last."""
+    *_, final = [output async for output in outputs]
+    return final
 
 
 def _sampling_params(request: Request) -> Any:

@@ -24,6 +24,7 @@ class Flights(Generic[T]):
 
     def __init__(self) -> None:
         self._flights: dict[str, _Flight[T]] = {}
+        self._under_way: set[tuple[str, asyncio.Task[T]]] = set()
 
     def __len__(self) -> int:
         return len(self._flights)
@@ -61,13 +62,20 @@ class Flights(Generic[T]):
         while self._flights:
             await asyncio.wait({flight.task for flight in self._flights.values()})
 
+    async def over(self, key: str) -> None:
+        """Wait until nothing is under way for `key`, also nothing that is being cancelled."""
+        while tasks := {task for name, task in self._under_way if name == key}:
+            await asyncio.wait(tasks)
+
     def _begin(self, key: str, work: Work[T]) -> _Flight[T]:
         flight = self._flights[key] = _Flight(asyncio.ensure_future(work()))
+        self._under_way.add((key, flight.task))
         flight.task.add_done_callback(lambda task: self._landed(key, flight, task))
         return flight
 
     def _landed(self, key: str, flight: _Flight[T], task: asyncio.Task[T]) -> None:
         self._forget(key, flight)
+        self._under_way.discard((key, task))
         if not task.cancelled():
             task.exception()  # Seen, also where every waiter is gone.
 

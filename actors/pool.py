@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from actors.answer import AgentHealth, Answer, Load
@@ -14,7 +15,7 @@ from actors.calls import ActorAway, Call, call
 from actors.patience import pauses
 from engine.config import PoolConfig
 from engine.errors import EngineLost, Overloaded, SetupError, SpeechFailed, Unavailable
-from engine.types import Count, Reply, Turn
+from engine.types import Count, Reply, Stopped, Turn, Usage
 
 Find = Callable[[int], Any]
 """The handle of a replica's actor by its name, None while there is none."""
@@ -24,6 +25,8 @@ SPILL_GAP = 6
 LOAD_FRESH_S = 5.0
 """A load older than this says nothing any more."""
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.1, 2.0
+LAST_WORD_S = 0.5
+"""So long an actor is waited for to say what a cancelled turn had cost."""
 
 AWAY = (ActorAway, Unavailable, Overloaded, SetupError)
 """What another replica, or this one later, may still do."""
@@ -42,13 +45,15 @@ class AgentPool:
         self._find, self._call = find, call
         self._handles: dict[int, Any] = {}
         self._asked: Counter[int] = Counter()
+        self._speaking: dict[str, int] = {}
         self._loads: dict[int, tuple[float, Load]] = {}
         self._count: Count | None = None
 
     async def speak(self, turn: Turn) -> Reply:
         """The reply to a turn, within `turn_timeout_s` and through deaths of engines.
 
-        EngineLost or Overloaded when the time is up, other SpeechFailed at once.
+        EngineLost or Overloaded when the time is up, other SpeechFailed at once. Cancelled, it
+        ends as Stopped where the actor says in time what the turn had cost.
         """
         troubles: list[Exception] = []
         try:
@@ -56,6 +61,12 @@ class AgentPool:
                 return await self._until_replied(turn, troubles)
         except TimeoutError:
             raise self._out_of_time(troubles) from None
+        except asyncio.CancelledError as cancelled:
+            # Not within the timeout, which knows its own cancellation by the very class.
+            usage = await self._aborted(turn)
+            raise cancelled if usage is None else Stopped(usage) from None
+        finally:
+            self._speaking.pop(turn.id, None)
 
     async def ready(self) -> AgentHealth:
         """Wait until a replica is ready. SetupError when none can be, Unavailable in time."""
@@ -98,6 +109,7 @@ class AgentPool:
 
     async def _ask(self, replica: int, turn: Turn) -> Reply:
         handle = self._handle(replica)
+        self._speaking[turn.id] = replica
         self._asked[replica] += 1
         try:
             answer: Answer = await self._call(handle.speak.remote(turn))
@@ -108,6 +120,19 @@ class AgentPool:
             self._asked[replica] -= 1
         self._loads[replica] = (time.monotonic(), answer.load)
         return answer.reply
+
+    async def _aborted(self, turn: Turn) -> Usage | None:
+        """What a cancelled turn had cost; None where its actor does not say so in time."""
+        handle = self._handles.get(self._speaking.get(turn.id, -1))
+        if handle is None:
+            return None
+        asking = asyncio.ensure_future(self._call(handle.aborted.remote(turn.id)))
+        await _waited(asking, LAST_WORD_S)
+        if not asking.done():
+            asking.cancel()
+            return None
+        unanswered = asking.cancelled() or asking.exception() is not None
+        return None if unanswered else asking.result()
 
     def _order(self, deliberation: str) -> list[int]:
         """Replicas as they are to be tried: by affinity, a clearly busier favourite put back."""
@@ -156,6 +181,15 @@ class AgentPool:
                 return Overloaded(f"pool {self.name} took no turn {within}: {trouble}")
         cause = f": {troubles[-1]}" if troubles else ""
         return EngineLost(f"pool {self.name} gave no reply {within}{cause}")
+
+
+async def _waited(task: asyncio.Future[Usage], most_s: float) -> None:
+    """Wait for a task through cancellations of the waiter, who is on its way out already."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + most_s
+    while not task.done() and clock() < until:
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task}, timeout=until - clock())
 
 
 def _weight(deliberation: str, replica: int) -> bytes:

@@ -78,7 +78,7 @@ class Progress:
 
     def _text(self, event: Event) -> pb.DeliberationResult | None:
         """The text that the event brought, with what its author had written before."""
-        if not isinstance(event, Drafted | Revised):
+        if not isinstance(event, Drafted | Revised | Merged):
             return None
         views = result(self.state).results
         return contract.proposal(next(v for v in views if v.proposal.author_id == event.agent))

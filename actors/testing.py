@@ -11,14 +11,15 @@ from actors.speech import Generation, Request
 from engine.config import PoolConfig
 from engine.errors import ConclaveError, EngineLost, SpeechFailed
 from engine.testing import words
-from engine.types import Count, Message, Reply, Speak, Turn
+from engine.types import Count, Message, Reply, Speak, Stopped, Turn, Usage
 
 
 class ScriptedEngine:
     """An engine whose tokens are characters and whose text is `say` of a request.
 
     `gate` holds every request back until it is set. `started` and `aborted` keep the ids of the
-    requests that ran and that were cancelled, `running` is how many are in it now.
+    requests that ran and that were cancelled, `running` is how many are in it now, `written` how
+    many tokens each of them has when it is cancelled.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class ScriptedEngine:
         self.dead = self.killed = self.closed = False
         self.started: list[str] = []
         self.aborted: list[str] = []
-        self.running = 0
+        self.running = self.written = 0
 
     def start(self, config: PoolConfig, replica: int) -> ScriptedEngine:
         """What AgentActor calls to start its engine."""
@@ -59,7 +60,7 @@ class ScriptedEngine:
             await self.gate.wait()
         except asyncio.CancelledError:
             self.aborted.append(request.id)
-            raise
+            raise Stopped(Usage(aborted=self.written)) from None
         finally:
             self.running -= 1
         if self.dead:

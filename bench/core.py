@@ -3,29 +3,31 @@
     make bench BENCH=core
 
 All times are CPU time of this process in milliseconds, medians over the repetitions. A deliberation
-is drafts, one round of critique and revision, and a vote. Every one of m voters compares every pair
-in both orders, so there are m * m(m - 1) questions by design: the vote is told per question.
+is drafts, one round of critique and revision, and a vote. With odds every one of m voters compares
+every pair in both orders, m * m(m - 1) questions; with rankings it answers once.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import process_time
 
+from actors.collector import calmed
 from bench.table import table
 from engine.deliberation import deliberate
 from engine.events import Critiqued, Drafted, Revised
+from engine.options import BallotForm
 from engine.testing import ScriptedModel, a_council, a_task, words
 from engine.types import Council
 
 REPETITIONS = 5
+PARTS = ("exchange", "vote")
 ENOUGH = 20  # deliberations in one measurement, for the clock's steps to be small beside it
 AT_ONCE = (1, 10, 100, 1000)
-AGENTS = (3, 4, 8, 16, 26)  # a 27th text has no letter
+AGENTS = (3, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,10 @@ async def together(at_once: int, council: Council) -> float:
     return (process_time() - began) * 1000 / (at_once * times)
 
 
-def without_collector(at_once: int, council: Council) -> float:
-    """The same with Python's garbage collector held back, whose passes visit all that is alive."""
-    gc.collect()
-    gc.disable()
-    try:
+def as_in_a_council(at_once: int, council: Council) -> float:
+    """The same with the garbage collector set as in a council's process."""
+    with calmed():
         return asyncio.run(together(at_once, council))
-    finally:
-        gc.enable()
 
 
 def by_concurrency(sizes: Iterable[int], repetitions: int) -> str:
@@ -75,39 +73,36 @@ def by_concurrency(sizes: Iterable[int], repetitions: int) -> str:
     council, rows, alone = a_council(3), [], (0.0, 0.0)
     for at_once in sizes:
         each = median(asyncio.run(together(at_once, council)) for _ in range(repetitions))
-        bare = median(without_collector(at_once, council) for _ in range(repetitions))
-        alone = alone if all(alone) else (each, bare)
-        rows.append((at_once, each, each / alone[0], bare, bare / alone[1]))
-    head = ("at once", "CPU ms each", "ratio", "without gc", "ratio")
+        calm = median(as_in_a_council(at_once, council) for _ in range(repetitions))
+        alone = alone if all(alone) else (each, calm)
+        rows.append((at_once, each, each / alone[0], calm, calm / alone[1]))
+    head = ("at once", "CPU ms each", "ratio", "as in a council", "ratio")
     return table("Deliberations of 3 agents on one loop", head, rows)
 
 
-def by_agents(sizes: Iterable[int], repetitions: int) -> str:
+def by_agents(sizes: Iterable[int], repetitions: int, ballot: BallotForm) -> str:
     """The table over how many agents a council has."""
-    rows, first = [], None
+    rows, first = [], (0.0, 0.0)
     for agents in sizes:
-        council = a_council(agents)
+        council = a_council(agents).model_copy(update={"ballot": ballot})
         costs = [asyncio.run(deliberated(f"t-{n}", council)) for n in range(repetitions)]
-        per_agent, per_question = _rates(agents, costs)
-        first = first or (per_agent, per_question)
-        whole, vote = median(c.total for c in costs), median(c.vote for c in costs)
-        ratios = (per_agent / first[0], per_question / first[1])
-        rows.append((agents, whole, per_agent, ratios[0], vote, per_question, ratios[1]))
-    head = ("agents", "CPU ms", "exchange/agent", "ratio", "vote", "vote/question", "ratio")
-    return table("One deliberation, by the agents of its council", head, rows)
+        each = tuple(median(getattr(c, part) for c in costs) / agents for part in PARTS)
+        first = first if any(first) else each
+        rows.append((agents, median(c.total for c in costs), *_beside(each, first)))
+    head = ("agents", "CPU ms", "exchange/agent", "ratio", "vote/agent", "ratio")
+    return table(f"One deliberation by its agents, ballots as {ballot}", head, rows)
 
 
-def _rates(agents: int, costs: Sequence[Cost]) -> tuple[float, float]:
-    """CPU milliseconds of the exchange an agent, and of the vote a question."""
-    questions = agents * agents * (agents - 1)
-    exchange, vote = median(c.exchange for c in costs), median(c.vote for c in costs)
-    return exchange / agents, vote / questions
+def _beside(each: Sequence[float], first: Sequence[float]) -> tuple[float, ...]:
+    """Each figure and its ratio to the first of its kind."""
+    return tuple(n for one, base in zip(each, first, strict=True) for n in (one, one / base))
 
 
 def report(at_once: Iterable[int], agents: Iterable[int], repetitions: int) -> str:
-    """Both tables, after one deliberation that fills what is computed once a process."""
+    """All tables, after one deliberation that fills what is computed once a process."""
     asyncio.run(deliberated("warm", a_council(3)))
-    return f"{by_agents(agents, repetitions)}\n\n{by_concurrency(at_once, repetitions)}"
+    tables = [by_agents(agents, repetitions, ballot) for ballot in BallotForm]
+    return "\n\n".join([*tables, by_concurrency(at_once, repetitions)])
 
 
 if __name__ == "__main__":

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from commands.asking import words
 from commands.client import BrokenOff, Client
 from commands.hints import command
 from commands.watch import Form, Screen, conclude, follow, json_out
@@ -14,7 +17,10 @@ from engine.errors import SetupError
 
 
 class Ask(NamedTuple):
-    """What is asked, as the command line has it; None and empty are left to the server."""
+    """What is asked, as the command line has it; None and empty are left to the server.
+
+    `how` are the set ones of Options by name, unchecked: the server says what is wrong with them.
+    """
 
     text: str
     role: str
@@ -22,10 +28,8 @@ class Ask(NamedTuple):
     title: str = ""
     rubric: str = ""
     require: tuple[str, ...] = ()
-    rounds: int | None = None
-    agents: int | None = None
-    policy: str = ""
     timeout: float | None = None
+    how: Mapping[str, Any] = MappingProxyType({})
 
     def request(self) -> dict[str, Any]:
         """The body of the request, the text read from where it stands."""
@@ -33,10 +37,8 @@ class Ask(NamedTuple):
             "title": self.title,
             "rubric": self.rubric,
             "requirements": list(self.require),
-            "rounds": self.rounds,
-            "num_agents": self.agents,
-            "policy": self.policy,
             "timeout_seconds": self.timeout,
+            **self.how,
         }
         named = {name: value for name, value in fields.items() if value not in (None, "", [])}
         return {"task_id": self.id, "role": self.role, "text": text_of(self.text), **named}
@@ -49,12 +51,10 @@ class Ask(NamedTuple):
             ("--title", self.title),
             ("--rubric", self.rubric),
             *(("--require", line) for line in self.require),
-            ("--rounds", self.rounds),
-            ("--agents", self.agents),
-            ("--policy", self.policy),
             ("--timeout", self.timeout),
         ]
-        given = [word for name, value in options for word in _option(name, value)]
+        said = [option for option in options if option[1] not in (None, "")] + words(self.how)
+        given = [word for name, value in said for word in _option(name, value)]
         if self.text.startswith("-") and self.text != "-":
             return [*given, *flags, "--", self.text]
         return [self.text, *given, *flags]
@@ -113,9 +113,9 @@ def _decoded(data: bytes, where: str) -> str:
 
 def _option(name: str, value: object) -> list[str]:
     """An option as it is typed; a value with a dash in front would be taken for an option."""
-    if value in (None, ""):
-        return []
     said = str(value)
+    if not said:
+        return [name]
     return [f"{name}={said}"] if said.startswith("-") else [name, said]
 
 

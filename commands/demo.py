@@ -20,7 +20,8 @@ from rich.markup import escape
 
 from commands.plans import follow, publish, read_plan
 from commands.site import POLL_S, READY_WITHIN_S, Site, Wanted, on_this_machine, working
-from commands.view import EXCERPT_LINES, summary, tokens
+from commands.summary import EXCERPT_LINES, summary
+from commands.view import tokens
 from engine.errors import SetupError
 from engine.planning import SUBJECT, tasks
 from engine.results import Result

@@ -11,7 +11,8 @@ from rich.text import Text
 from commands.client import Away, Client
 from commands.hints import command
 from commands.plans import follow, publish, read_plan, understood
-from commands.view import EXCERPT_LINES, Row, clean, summary
+from commands.summary import EXCERPT_LINES, summary
+from commands.view import Row, clean
 from commands.watch import Form, NoDecision, Screen, json_out
 from engine.errors import SetupError
 from engine.planning import SUBJECT, PlanApproved, tasks

@@ -1,4 +1,4 @@
-"""One deliberation live: a lane for each agent, and each event told; knows only its records."""
+"""One deliberation live, with a lane for each agent; knows only its records."""
 
 from __future__ import annotations
 
@@ -7,37 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from commands.telling import Told, block, line, told
 from commands.view import DOING, Row, clean
-from engine.events import (
-    Asked,
-    Briefed,
-    Convened,
-    Critiqued,
-    Drafted,
-    Dropped,
-    Event,
-    Hastened,
-    Record,
-    Rejected,
-    Resumed,
-    Revised,
-    Suspended,
-    Voted,
-)
+from engine.events import Asked, Convened, Record, Rejected
 from engine.transcript import Outcome, Transcript, phase_of
 from engine.types import Phase
 
-EXCERPT = 60
 COUNTED = {Phase.DRAFT: "drafts", Phase.CRITIQUE: "reviews", Phase.REVISE: "revised"}
 
 
@@ -47,16 +30,6 @@ class Lane:
 
     done: Counter[Phase] = field(default_factory=Counter)
     generated: int = 0
-
-
-class Told(NamedTuple):
-    """An event for a reader: who did what, what it took, and the text that came of it."""
-
-    who: str
-    what: str
-    cost: str = ""
-    text: str = ""
-    style: str = ""
 
 
 class Stage:
@@ -75,6 +48,8 @@ class Stage:
             took = self._took(event) if isinstance(event, Outcome) else None
             if isinstance(event, Convened):
                 self.row.role = event.task.role
+            if isinstance(event, Asked):
+                self._lanes.setdefault(event.agent, Lane())
             if isinstance(event, Outcome):
                 lane = self._lanes.setdefault(event.agent, Lane())
                 lane.generated += event.usage.generated
@@ -105,11 +80,18 @@ class Stage:
         table.add_column("now", width=38, no_wrap=True, overflow="ellipsis")
         for name in (*COUNTED.values(), "voted", "tokens"):
             table.add_column(name, justify="right", no_wrap=True)
-        for agent in self.row.state.seated:
-            lane = self._lanes.get(agent.id, Lane())
+        seated = {agent.id: Lane() for agent in self.row.state.seated}
+        for agent, lane in (seated | self._lanes).items():  # a judge has a lane, but no seat
             figures = (str(lane.done[phase]) for phase in (*COUNTED, Phase.VOTE))
-            table.add_row(agent.id, self._doing(agent.id), *figures, f"{lane.generated:,}")
+            name = self._name(agent)
+            table.add_row(name, self._doing(agent), *figures, f"{lane.generated:,}")
         return table
+
+    def _name(self, agent: str) -> str:
+        """An agent's id; there is one architect only, whose id would not fit."""
+        council = self.row.state.council
+        architect = council.architect if council else None
+        return "the architect" if architect and agent == architect.id else agent
 
     def _doing(self, agent: str) -> Text:
         if agent in self.row.state.lost:
@@ -148,8 +130,8 @@ def by_lines(records: Iterable[Record], console: Console) -> Transcript:
     for record in records:
         said = stage.add(record)
         if said is not None:
-            line = _line(said, stage.row.state.worked_s)
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
+            words = line(said, stage.row.state.worked_s)
+            console.print(words, soft_wrap=True, highlight=False, markup=False)
     return stage.row.state
 
 
@@ -177,84 +159,6 @@ class _Moving:
         return self._spinner
 
 
-def told(event: Event, seconds: float | None = None) -> Told | None:
-    """The event for a reader; None for those that only the board shows."""
-    match event:
-        case Convened():
-            task = event.task
-            return Told(task.role, "is asked", task.id, task.title or task.text, "bold")
-        case Drafted():
-            return Told(event.agent, _wrote("drafted", event), _cost(event, seconds), event.text)
-        case Critiqued():
-            found = "\n".join(f"{f.severity}: {f.issue}" for f in event.findings)
-            what = f"reviewed {event.target}: {event.verdict}"
-            return Told(event.agent, what, _cost(event, seconds), found)
-        case Revised():
-            return Told(event.agent, _wrote("revised", event), _cost(event, seconds), event.text)
-        case Voted():
-            order = " > ".join(event.ballot.ranking)
-            return Told(event.agent, f"voted: {order}", _cost(event, seconds))
-    return _trouble(event)
-
-
-def _trouble(event: Event) -> Told | None:
-    """What did not go as it should; None for all else."""
-    match event:
-        case Rejected():
-            what = f"gave a reply to {event.phase} that cannot be used: {event.reason}"
-            return Told(event.agent, what, style="yellow")
-        case Dropped():
-            return Told(event.agent, f"is dropped at {event.phase}: {event.reason}", style="red")
-    if what := _news(event):
-        return Told("the council", what, style="yellow")
-    return None
-
-
-def _news(event: Event) -> str:
-    """What happened to the deliberation as a whole; empty if nothing did."""
-    match event:
-        case Briefed() if event.brief.clipped:
-            parts = (f"{c.kept} of the {c.tokens} tokens of {c.part}" for c in event.brief.clipped)
-            return f"sees only {', '.join(parts)}"
-        case Resumed():
-            return "goes on where it was interrupted"
-        case Suspended():
-            return f"is suspended: {event.reason}"
-        case Hastened():
-            return f"hastens to a decision: {event.reason}"
-    return ""
-
-
-def block(said: Told) -> RenderableType:
-    """What is told, with its whole text below."""
-    head = Text.assemble(
-        (clean(said.who), f"bold {said.style}".strip()),
-        (f" {clean(said.what)}", said.style),
-        (f"  {clean(said.cost)}", "dim"),
-    )
-    if not said.text:
-        return head
-    return Group(head, Padding(Text(clean(said.text)), (0, 0, 1, 2)))
-
-
-def _line(said: Told, seconds: float) -> str:
-    """What is told, in one line that begins with the seconds since the beginning."""
-    text = " ".join(clean(said.text).split())
-    short = text if len(text) <= EXCERPT else f"{text[: EXCERPT - 3]}..."
-    parts = (f"{clean(said.who)} {clean(said.what)}", f"({clean(said.cost)})" if said.cost else "")
-    line = " ".join(part for part in (*parts, short) if part)
-    return f"{seconds:5.0f} s  {' '.join(line.split())}"
-
-
 def _work(asked: Asked) -> str:
     words = DOING[asked.phase]
     return f"{words} {asked.target}" if asked.phase is Phase.CRITIQUE else words
-
-
-def _wrote(how: str, event: Drafted | Revised) -> str:
-    return f"{how}, cut off at its token budget" if event.truncated else how
-
-
-def _cost(event: Outcome, seconds: float | None) -> str:
-    time_taken = "" if seconds is None else f"{seconds:.1f} s, "
-    return f"{time_taken}{event.usage.generated:,} tokens"

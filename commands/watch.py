@@ -10,7 +10,8 @@ from rich.console import Console
 
 from commands.client import Away, Client, Refused
 from commands.stage import by_a_moving_line, by_lines, on_a_board
-from commands.view import clean, summary
+from commands.summary import summary
+from commands.view import clean
 from engine.errors import ConclaveError
 from engine.events import Record
 from engine.results import Result, result

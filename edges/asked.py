@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import uuid
+from typing import Any
 
 from pydantic import Field, JsonValue, ValidationError
 
@@ -12,7 +14,7 @@ from engine.arrival import check_values
 from engine.config import Config
 from engine.errors import InvalidEvent, InvalidRequest, TooLarge
 from engine.options import Options
-from engine.policies import Rules, check_seats, settle
+from engine.policies import POLICIES, Rules, check_seats, named, settle
 from engine.types import Council, Task
 
 MOST_DIGITS = 12
@@ -73,10 +75,10 @@ class DeliberationRequest(Options):
     def _options(self, council: Council) -> Options:
         """The options that are set, the rounds within `max_iterations`."""
         options = Options(**{name: getattr(self, name) for name in Options.model_fields})
-        rounds = settle(options, council).rounds
-        if self.max_iterations is None or rounds <= self.max_iterations:
+        rules = settle(options, council)
+        if self.max_iterations is None or rules.rounds <= self.max_iterations:
             return options
-        if settle(options, council).policy == "moa":
+        if _in_layers(rules):
             return options.model_copy(update={"layers": self.max_iterations + 1})
         return options.model_copy(update={"rounds": self.max_iterations})
 
@@ -100,6 +102,30 @@ class DeliberationRequest(Options):
             raise InvalidRequest(error.where, error.what) from error
         except ValueError as error:
             raise InvalidRequest("context", f"cannot be kept as JSON: {error}") from error
+
+
+def request_schema() -> dict[str, Any]:
+    """The request as JSON Schema with nothing beside it, to be put anywhere into a document.
+
+    What the options mean is said with them.
+    """
+    schema = DeliberationRequest.model_json_schema()
+    parts = schema.pop("$defs")
+    about = (inspect.getdoc(kind) or "" for kind in (DeliberationRequest, Options))
+    policies = "\n".join(f"- `{policy.name}`: {policy.about}" for policy in POLICIES.values())
+    said = "\n\n".join((*about, "`policy` is one of:", policies))
+    return {**_whole(schema, parts), "description": said}
+
+
+def _whole(schema: Any, parts: dict[str, Any]) -> Any:
+    """A schema with each reference replaced by the part that it names."""
+    if isinstance(schema, list):
+        return [_whole(each, parts) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _whole(parts[schema["$ref"].rpartition("/")[2]], parts)
+    return {name: _whole(value, parts) for name, value in schema.items()}
 
 
 def read_request(body: bytes) -> DeliberationRequest:
@@ -137,6 +163,8 @@ def seconds(timeout_ms: str) -> float | None:
 def _check_caps(rules: Rules, council: Council, config: Config) -> None:
     """InvalidRequest for the first option that is over what this server or this council has."""
     limits, seats = config.limits, len(council.agents)
+    if _in_layers(rules):
+        _within("layers", rules.rounds + 1, limits.rounds + 1)
     _within("rounds", rules.rounds, limits.rounds)
     _within("num_agents", rules.agents, min(limits.agents, seats))
     _within("samples", rules.copies, limits.agents)
@@ -148,6 +176,11 @@ def _check_caps(rules: Rules, council: Council, config: Config) -> None:
     if needed > window:
         what = f"{texts} texts need a window of {needed} tokens; the models have {window}"
         raise InvalidRequest("samples" if rules.copies else "num_agents", what)
+
+
+def _in_layers(rules: Rules) -> bool:
+    """Whether its rounds are asked for as layers, of which the drafts are the first."""
+    return "layers" in named(rules.policy).takes
 
 
 def _within(name: str, asked: int | None, most: int) -> None:

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 
 from actors.run import Conclusion
-from edges.asked import EVENTS, DeliberationRequest, read_request, too_large
+from edges.asked import EVENTS, read_request, request_schema, too_large
 from edges.desk import CouncilInfo, Desk, Status
 from edges.refusals import Problem, problem
 from edges.sse import MEDIA_TYPE, server_sent
@@ -40,7 +40,7 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": DeliberationRequest.model_json_schema()}},
+        "content": {"application/json": {"schema": request_schema()}},
     }
 }
 STREAMED: dict[str, Any] = {

@@ -36,13 +36,12 @@ from engine.events import (
 )
 from engine.packet import Decision
 from engine.policies import POLICIES, settle
-from engine.prompts import LETTERS
 from engine.testing import ScriptedModel, a_council, a_task, words
 from engine.transcript import Outcome
 from engine.types import Council, Task
 
 SCRIPTED = "The replies are scripted: no model is asked, and the choice means nothing."
-WIDTH, MOST_ROUNDS = 96, 9
+WIDTH, MOST_ROUNDS, MOST_AGENTS = 96, 9, 32
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,9 +61,9 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine", description=SCRIPTED)
     parser.add_argument("question", type=_question, help="what the council is asked")
-    rounds, agents = partial(_number, 0, MOST_ROUNDS), partial(_number, 1, len(LETTERS))
+    rounds, agents = partial(_number, 0, MOST_ROUNDS), partial(_number, 1, MOST_AGENTS)
     parser.add_argument("--rounds", type=rounds, help="of critique and revision; 1 by default")
-    about = f"1 to {len(LETTERS)}; 3 by default"
+    about = f"1 to {MOST_AGENTS}; 3 by default"
     parser.add_argument("--agents", type=agents, default=3, help=about)
     parser.add_argument("--policy", choices=POLICIES, default="", help="how they deliberate")
     return parser

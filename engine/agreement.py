@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import log2, sqrt
+from operator import mul
 from statistics import fmean
 
 from engine.types import Ballot
@@ -22,14 +23,17 @@ def tau_b(one: Mapping[str, float], other: Mapping[str, float]) -> float | None:
     pairs, n1 and n2 those that tie for one voter (Kendall 1945). None where a voter orders no pair.
     """
     both = [candidate for candidate in one if candidate in other]
-    signs = [(_sign(one[a] - one[b]), _sign(other[a] - other[b])) for a, b in combinations(both, 2)]
-    ordered = sum(x != 0 for x, _ in signs) * sum(y != 0 for _, y in signs)
-    return sum(x * y for x, y in signs) / sqrt(ordered) if ordered else None
+    return _tau(_signs(one, both), _signs(other, both))
 
 
 def mean_tau(ballots: Sequence[Ballot]) -> float | None:
     """Mean tau-b over the pairs of voters that have one; None where no pair has."""
-    taus = [tau_b(one.scores, other.scores) for one, other in combinations(ballots, 2)]
+    scored = [ballot.scores for ballot in ballots]
+    if all(scores.keys() == scored[0].keys() for scores in scored):  # each voter's pairs once
+        signs = [_signs(scores, list(scored[0])) for scores in scored]
+        taus = [_tau(one, other) for one, other in combinations(signs, 2)]
+    else:
+        taus = [tau_b(one, other) for one, other in combinations(scored, 2)]
     return fmean(found) if (found := [tau for tau in taus if tau is not None]) else None
 
 
@@ -64,6 +68,17 @@ def largest(classes: Sequence[str]) -> tuple[str, ...]:
     sizes = Counter(classes)
     most = max(sizes.values(), default=0)
     return tuple(label for label, size in sizes.items() if size == most)
+
+
+def _signs(scores: Mapping[str, float], candidates: Sequence[str]) -> list[int]:
+    """How a voter orders each pair: 1 the first above the second, -1 the other way, 0 equal."""
+    return [_sign(scores[a] - scores[b]) for a, b in combinations(candidates, 2)]
+
+
+def _tau(one: Sequence[int], other: Sequence[int]) -> float | None:
+    """Tau-b of two voters' orders of the same pairs."""
+    ordered = (len(one) - one.count(0)) * (len(other) - other.count(0))
+    return sum(map(mul, one, other)) / sqrt(ordered) if ordered else None
 
 
 def _sign(number: float) -> int:

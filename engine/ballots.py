@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from statistics import fmean
 
-from engine.types import Ballot, Condorcet, CondorcetStatus, LabelOdds
-
-Beats = Mapping[tuple[str, str], int]
-"""How many ballots rank the first candidate above the second, for every ordered pair."""
+from engine.types import Ballot, LabelOdds
 
 
 def ballot_from_odds(
@@ -97,105 +93,3 @@ def _judging(ballot: Ballot, candidates: frozenset[str]) -> Ballot:
             "approved": None if ballot.approved is None else sum(c in others for c in liked),
         }
     )
-
-
-def without_own_text(ballots: Sequence[Ballot]) -> list[tuple[str, ...]]:
-    """The rankings with each voter's vote on its own text taken out."""
-    return [tuple(c for c in b.ranking if c != b.voter) for b in ballots]
-
-
-def borda(rankings: Sequence[Sequence[str]], candidates: Sequence[str]) -> dict[str, float]:
-    """Mean of (m - r) / (m - 1) over the rankings that hold the candidate, m counted on each.
-
-    A ranking of fewer than two says nothing; a candidate on none of them scores 0.
-    """
-    points: dict[str, list[float]] = {candidate: [] for candidate in candidates}
-    for ranking in rankings:
-        m = len(ranking)
-        for place, candidate in enumerate(ranking, 1):
-            if m > 1:
-                points[candidate].append((m - place) / (m - 1))
-    return {candidate: fmean(got) if got else 0.0 for candidate, got in points.items()}
-
-
-def pairwise(rankings: Sequence[Sequence[str]], candidates: Sequence[str]) -> Beats:
-    """Count, for every ordered pair, the rankings that put the first above the second."""
-    beats = {(a, b): 0 for a in candidates for b in candidates if a != b}
-    for ranking in rankings:
-        for above, below in combinations(ranking, 2):
-            beats[above, below] += 1
-    return beats
-
-
-def copeland(beats: Beats, candidates: Sequence[str]) -> dict[str, int]:
-    """Pairwise wins less pairwise losses of each candidate."""
-    return {
-        a: sum(_sign(beats[a, b] - beats[b, a]) for b in candidates if b != a) for a in candidates
-    }
-
-
-def condorcet(beats: Beats, candidates: Sequence[str]) -> Condorcet:
-    """The candidate that beats every other one pairwise, or why there is none."""
-    if len(candidates) == 1:
-        return Condorcet(status=CondorcetStatus.UNOPPOSED, winner=candidates[0])
-
-    def wins(a: str, b: str) -> bool:
-        return a != b and beats[a, b] > beats[b, a]
-
-    top = smith_set(candidates, wins)
-    if len(top) == 1:
-        return Condorcet(status=CondorcetStatus.WINNER, winner=top[0])
-    cyclic = any(_reaches(a, a, top, wins) for a in top)
-    return Condorcet(status=CondorcetStatus.CYCLE if cyclic else CondorcetStatus.TIE)
-
-
-def smith_set(candidates: Sequence[str], wins: Callable[[str, str], bool]) -> list[str]:
-    """The smallest set whose every member beats every candidate outside it."""
-
-    def closure(start: str) -> list[str]:
-        inside = [start]
-        for member in inside:
-            inside += [c for c in candidates if c not in inside and not wins(member, c)]
-        return inside
-
-    return min((closure(candidate) for candidate in candidates), key=len)
-
-
-def kendall_tau(one: Sequence[str], other: Sequence[str]) -> float:
-    """(concordant - discordant) pairs over all pairs of two strict rankings, -1..1."""
-    place = {candidate: n for n, candidate in enumerate(other)}
-    signs = [_sign(place[b] - place[a]) for a, b in combinations(one, 2)]
-    return sum(signs) / len(signs)
-
-
-def mean_tau(rankings: Sequence[Sequence[str]]) -> float | None:
-    """Mean Kendall tau over all pairs of complete rankings; None where there is no pair."""
-    if len(rankings) < 2 or len(rankings[0]) < 2:
-        return None
-    return fmean(kendall_tau(a, b) for a, b in combinations(rankings, 2))
-
-
-def kendall_w(rankings: Sequence[Sequence[str]]) -> float | None:
-    """Kendall's W = 12 S / (v^2 (m^3 - m)) of complete rankings, 0 (a full cycle) to 1."""
-    if len(rankings) < 2 or len(rankings[0]) < 2:
-        return None
-    v, m = len(rankings), len(rankings[0])
-    sums = [sum(ranking.index(candidate) + 1 for ranking in rankings) for candidate in rankings[0]]
-    mean = fmean(sums)
-    return 12 * sum((s - mean) ** 2 for s in sums) / (v * v * (m**3 - m))
-
-
-def _reaches(start: str, goal: str, among: list[str], wins: Callable[[str, str], bool]) -> bool:
-    """Whether a chain of wins leads from start to goal."""
-    seen: set[str] = set()
-    front = [start]
-    while front:
-        here = front.pop()
-        beaten = [c for c in among if wins(here, c) and c not in seen]
-        seen.update(beaten)
-        front += beaten
-    return goal in seen
-
-
-def _sign(number: int) -> int:
-    return (number > 0) - (number < 0)

@@ -109,7 +109,8 @@ def _json(text: str) -> tuple[str, str] | None:
         return None
     if not isinstance(value, dict | list):
         return None
-    return "json", json.dumps(value, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "json", _normal(canonical)  # again, as a character may have come escaped
 
 
 def _plain(digits: str) -> float:

@@ -147,7 +147,7 @@ class Limits(Data):
     """
 
     rounds: int = Field(default=4, ge=0)
-    agents: int = Field(default=9, ge=1, le=26)
+    agents: int = Field(default=9, ge=1, le=64)
     tokens: int = Field(default=100_000, ge=1)
     timeout_s: float = Field(default=900.0, gt=0)
     decision_reserve: float = Field(default=0.2, gt=0, lt=1)
@@ -174,34 +174,37 @@ class Config(Data):
         if len(set(roles)) != len(roles):
             raise ValueError(f"councils: a role is named twice in {roles}")
         for council in self.councils:
-            self._check_limits(council)
+            texts = self._check_limits(council)
             for name in council.pools:
-                self._check_seat(council, name)
+                self._check_seat(council, name, texts)
         return self
 
-    def _check_seat(self, council: CouncilConfig, pool: str) -> None:
+    def _check_seat(self, council: CouncilConfig, pool: str, texts: int) -> None:
         if pool not in self.pools:
             known = ", ".join(sorted(self.pools))
             raise ValueError(f"council {council.role} names pool {pool!r}; known pools: {known}")
-        needed = council.budgets.largest_prompt(len(council.personas))
+        needed = council.budgets.largest_prompt(texts)
         if self.pools[pool].window < needed:
             raise ValueError(
                 f"council {council.role} needs a window of {needed} tokens by its budgets; "
                 f"pool {pool} has {self.pools[pool].window}"
             )
 
-    def _check_limits(self, council: CouncilConfig) -> None:
+    def _check_limits(self, council: CouncilConfig) -> int:
+        """How many texts are exchanged at most, unless a request asks for more samples."""
         seats = len(council.personas)
         try:
             rules = settle(council, Options())
             check_seats(rules, rules.agents or seats)
         except InvalidRequest as error:
             raise ValueError(f"council {council.role}: {error}") from error
-        if seats > self.limits.agents or rules.rounds > self.limits.rounds:
+        texts = max(seats, rules.copies)
+        if texts > self.limits.agents or rules.rounds > self.limits.rounds:
             raise ValueError(
-                f"council {council.role} has {seats} agents and {rules.rounds} "
+                f"council {council.role} has {texts} agents or samples and {rules.rounds} "
                 f"rounds; the limits are {self.limits.agents} and {self.limits.rounds}"
             )
+        return texts
 
     def council(self, role: str) -> Council | None:
         """The seated council of a role, within the limits; None if there is none."""

@@ -7,8 +7,10 @@ that name a candidate at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import cache
 from statistics import fmean, pstdev
 
 from engine.ballots import Profile
@@ -30,12 +32,12 @@ def approvals(profile: Profile) -> dict[str, float]:
 
 def borda(profile: Profile) -> dict[str, float]:
     """Mean of (m - r) / (m - 1), 0..1 (arXiv 2505.10772)."""
-    return _mean_points(profile, lambda place, m: Fraction(m - place, m - 1))
+    return _mean_points(profile, _borda_points)
 
 
 def reciprocal_ranks(profile: Profile) -> dict[str, float]:
     """Mean of 1 / r, 0..1 (arXiv 2505.10772)."""
-    return _mean_points(profile, lambda place, _: Fraction(1, place))
+    return _mean_points(profile, _reciprocal)
 
 
 def rounds_survived(profile: Profile) -> dict[str, float]:
@@ -98,6 +100,14 @@ def raw_means(profile: Profile) -> dict[str, float]:
     return {candidate: fmean(got) if got else 0.0 for candidate, got in given.items()}
 
 
+def _borda_points(place: int, m: int) -> Fraction:
+    return Fraction(m - place, m - 1)
+
+
+def _reciprocal(place: int, _m: int) -> Fraction:
+    return Fraction(1, place)
+
+
 def _counted(candidates: Sequence[str], named: Sequence[str]) -> dict[str, float]:
     """How often each candidate is named."""
     counts = dict.fromkeys(candidates, 0.0)
@@ -111,9 +121,23 @@ def _mean_points(profile: Profile, points: Callable[[int, int], Fraction]) -> di
 
     A ballot of one candidate compares nothing and is left out. Fractions keep equal means equal.
     """
-    given: Mapping[str, list[Fraction]] = {candidate: [] for candidate in profile.candidates}
+    given: dict[str, list[Fraction]] = {candidate: [] for candidate in profile.candidates}
     for ranking in profile.rankings:
-        for place, candidate in enumerate(ranking, 1):
-            if len(ranking) > 1:
-                given[candidate].append(points(place, len(ranking)))
-    return {c: float(sum(got, Fraction(0)) / len(got)) if got else 0.0 for c, got in given.items()}
+        for candidate, got in zip(ranking, _points(points, len(ranking)), strict=False):
+            given[candidate].append(got)
+    return {c: _mean(got) if got else 0.0 for c, got in given.items()}
+
+
+@cache
+def _points(points: Callable[[int, int], Fraction], m: int) -> tuple[Fraction, ...]:
+    """What each place of a ballot of m candidates is worth; of one that compares nothing, none."""
+    return tuple(points(place, m) for place in range(1, m + 1)) if m > 1 else ()
+
+
+def _mean(fractions: Sequence[Fraction]) -> float:
+    """The mean as near as a float can be; those of one denominator are added as whole numbers."""
+    sums: Counter[int] = Counter()
+    for fraction in fractions:
+        sums[fraction.denominator] += fraction.numerator
+    whole = sum((Fraction(n, denominator) for denominator, n in sums.items()), Fraction(0))
+    return float(whole / len(fractions))

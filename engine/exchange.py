@@ -135,10 +135,10 @@ class Lanes:
     def _missing(self, author: Agent, round: int, silent: set[str]) -> list[Agent]:
         """The reviewers still to be asked; one whose replies could not be read is not replaced."""
         done = {c.agent for c in self._said_of(author, round) if not c.probe} | silent
-        able = [a for a in self._peers(author, round) if a.id not in self._state.lost]
-        most = wanted(self._rules, len(self._seated))
-        if self._rules.exchange is Exchange.SELF:
-            able, most = [author], 1
+        alone = self._rules.exchange is Exchange.SELF
+        able = [author] if alone else self._peers(author, round)
+        able = [a for a in able if a.id not in self._state.lost]
+        most = 1 if alone else wanted(self._rules, len(self._seated))
         return [a for a in able if a.id not in done][: max(0, most - len(done))]
 
     async def _review(self, reviewer: Agent, author: Agent, round: int) -> None:

@@ -185,8 +185,9 @@ def shown(brief: Brief, texts: Mapping[str, Proposal]) -> str:
 
 
 def lettered(authors: Iterable[str]) -> dict[str, str]:
-    """The anonymous name of each author's text, in the order given."""
-    return dict(zip(authors, LETTERS, strict=False))
+    """The anonymous name of each author's text, in the order given: A to Z, then AA to AZ."""
+    names = (f"{first}{letter}" for first in ("", *LETTERS) for letter in LETTERS)
+    return dict(zip(authors, names, strict=False))
 
 
 def again(messages: Sequence[Message], reason: str) -> tuple[Message, ...]:

@@ -41,8 +41,8 @@ def tally(rule: Rule, profile: Profile) -> Tally:
     else:
         scores, low, high = SCORES[rule](profile), {}, {}
     best = max(scores.values())
-    won = best >= _needed(rule, profile) and _heard(rule, profile)
-    winners = tuple(c for c in profile.candidates if scores[c] == best) if won else ()
+    firsts = [c for c in profile.candidates if scores[c] == best] if _heard(rule, profile) else []
+    winners = tuple(c for c in firsts if best >= _needed(rule, profile, c))
     return Tally(rule=rule, scores=scores, winners=winners, low=low, high=high)
 
 
@@ -62,9 +62,12 @@ def settled(tally: Tally, keys: Mapping[str, tuple[float | int | str, ...]]) -> 
     return tuple(c for tier in tally.tiers for c in sorted(tier, key=lambda c: keys[c]))
 
 
-def _needed(rule: Rule, profile: Profile) -> float:
-    """The smallest score that wins by the rule."""
-    v = len(profile.rankings)
+def _needed(rule: Rule, profile: Profile, candidate: str) -> float:
+    """The smallest score with which the candidate wins by the rule.
+
+    A majority is one of the voters who judge the candidate: its author, who also votes, does not.
+    """
+    v = sum(candidate in ranking for ranking in profile.rankings)
     needed = {
         Rule.MAJORITY: v // 2 + 1,
         Rule.SUPER_MAJORITY: -(-2 * v // 3),

@@ -113,7 +113,7 @@ class ScriptedModel:
         return Counter((turn.agent, turn.phase) for turn in self.turns)
 
     def _choose(self, turn: Turn, question: str) -> LabelOdds:
-        first, second = re.findall(r"is proposal (\w)", question)
+        first, second = re.findall(r"is proposal (\w+)", question)
         chance = self.odds(turn, first, second)
         return LabelOdds(odds={"1": chance, "2": 1 - chance}, mass=0.99)
 
@@ -127,7 +127,7 @@ class ScriptedModel:
 
     def _chosen(self, turn: Turn, form: JsonForm) -> dict[str, JsonValue]:
         """A ranking by the odds of each letter against all others, or the best letter of it."""
-        letters = re.findall(r'"([A-Z])"', json.dumps(form.json_schema))
+        letters = re.findall(r'"([A-Z]{1,2})"', json.dumps(form.json_schema))
         beaten = {
             one: sum(self.odds(turn, one, other) > 0.5 for other in letters if other != one)
             for one in letters

@@ -24,7 +24,7 @@ from actors.testing import ScriptedEngine
 from actors.thinking import opens_thinking, split_thinking
 from engine.config import PoolConfig
 from engine.errors import EngineLost, Overloaded, PromptTooLong, SetupError, SpeechFailed
-from engine.types import ChoiceForm
+from engine.types import ChoiceForm, Usage
 
 
 def test_a_cpu_engine_is_eager_and_bounded() -> None:
@@ -214,6 +214,72 @@ async def test_the_last_waiter_gone_aborts_in_the_engine(agents: Agents) -> None
     await until(lambda: actor._admission.load.running == 0)
     engine.gate.set()
     assert (await actor.speak(a_turn())).reply.text == "yes"
+
+
+async def test_an_aborted_turn_leaves_what_it_had_cost(agents: Agents) -> None:
+    """Of all its requests together, told once, as soon as it has ended."""
+    engine = ScriptedEngine()
+    engine.gate.clear()
+    engine.written = 7
+    actor = await agents(engine)
+    form = ChoiceForm(questions=("1?", "2?", "3?"), labels=("A", "B"))
+    for turn, cost in ((a_turn(), 7), (a_turn(form=form), 21)):
+        call = asyncio.ensure_future(actor.speak(turn))
+        await until(lambda: engine.running)
+        call.cancel()
+        assert await actor.aborted(turn.id) == Usage(aborted=cost)
+        assert engine.running == 0
+        assert await actor.aborted(turn.id) == Usage()
+
+
+async def test_only_what_is_really_aborted_has_cost_anything(agents: Agents) -> None:
+    """A turn that goes on for another waiter is waited for, and then there is nothing to tell."""
+    engine = ScriptedEngine()
+    engine.gate.clear()
+    engine.written = 7
+    actor = await agents(engine)
+    first, second = (asyncio.ensure_future(actor.speak(a_turn())) for _ in range(2))
+    await until(lambda: engine.running)
+    first.cancel()
+    asked = asyncio.ensure_future(actor.aborted(a_turn().id))
+    await asyncio.wait({first})
+    assert not asked.done()
+    engine.gate.set()
+    await second
+    assert await asked == Usage()
+
+
+async def test_a_turn_asked_again_forgets_what_it_had_cost_before(agents: Agents) -> None:
+    """What nobody asked about is not told of another run of the same turn."""
+    engine = ScriptedEngine()
+    engine.gate.clear()
+    engine.written = 7
+    actor = await agents(engine)
+    call = asyncio.ensure_future(actor.speak(a_turn()))
+    await until(lambda: engine.running)
+    call.cancel()
+    await actor._flights.over(a_turn().id)
+    engine.gate.set()
+    await actor.speak(a_turn())
+    assert await actor.aborted(a_turn().id) == Usage()
+
+
+async def test_the_cost_of_the_last_aborted_turns_is_kept(
+    agents: Agents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many callers died without asking."""
+    monkeypatch.setattr("actors.agent.MOST_ABORTED", 2)
+    engine = ScriptedEngine()
+    engine.gate.clear()
+    engine.written = 7
+    actor = await agents(engine)
+    for n in range(3):
+        call = asyncio.ensure_future(actor.speak(a_turn(f"{n}")))
+        await until(lambda: engine.running)
+        call.cancel()
+        await until(lambda: not engine.running)
+    told = [(await actor.aborted(a_turn(f"{n}").id)).aborted for n in range(3)]
+    assert told == [0, 7, 7]
 
 
 async def test_abort_ends_a_turn_for_all(agents: Agents) -> None:

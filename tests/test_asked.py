@@ -1,12 +1,19 @@
 """Claims about what a client may ask for, whatever the door."""
 
+import json
+from typing import get_args
+
 import pytest
 
-from edges.asked import DeliberationRequest, seconds
-from engine.config import Config, PoolConfig
+from edges.asked import DeliberationRequest, read_request, request_schema, seconds
+from engine.config import Config, PoolConfig, fleet_councils
 from engine.errors import InvalidRequest
+from engine.options import Options, Rule, Topology
+from engine.policies import settle
+from engine.types import Budgets
 
 CONFIG = Config(pools={"small": PoolConfig(model="/models/small")})
+DEV = fleet_councils()[0].seated()
 
 
 def asked(**fields: object) -> DeliberationRequest:
@@ -17,17 +24,92 @@ def asked(**fields: object) -> DeliberationRequest:
 @pytest.mark.parametrize(
     ("fields", "rounds"),
     [
-        ({}, None),
+        ({}, 1),
         ({"max_iterations": 3}, 1),
         ({"max_iterations": 0}, 0),
         ({"rounds": 4, "max_iterations": 2}, 2),
         ({"policy": "vote", "max_iterations": 3}, 0),
         ({"policy": "single", "max_iterations": 3}, 0),
+        ({"policy": "debate", "max_iterations": 1}, 1),
+        ({"policy": "moa", "max_iterations": 3}, 1),
+        ({"policy": "moa", "layers": 4, "max_iterations": 2}, 2),
+        ({"policy": "moa", "layers": 4, "max_iterations": 0}, 0),
     ],
 )
-def test_iterations_cap_the_rounds(fields: dict[str, object], rounds: int | None) -> None:
-    """Those asked for, the council's own and the policy's."""
-    assert asked(**fields).task(CONFIG).rounds == rounds
+def test_iterations_cap_the_rounds(fields: dict[str, object], rounds: int) -> None:
+    """Those asked for, the council's own and the policy's; those of a mixture are its layers."""
+    assert settle(asked(**fields).task(CONFIG), DEV).rounds == rounds
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"rounds": 5}, "rounds: 5 is over this server's cap of 4"),
+        ({"policy": "moa", "layers": 6}, "layers: 6 is over this server's cap of 5"),
+        ({"num_agents": 4}, "num_agents: 4 is over this server's cap of 3"),
+        ({"policy": "self_consistency", "samples": 10}, "samples: 10 is over .* cap of 9"),
+        ({"token_budget": 100_001}, "token_budget: 100001 is over .* cap of 100000"),
+        ({"topology": "k_regular", "k": 3}, "k: 3 is too many for 3 agents"),
+        ({"topology": "k_regular", "k": 2, "num_agents": 2}, "k: 2 is too many for 2 agents"),
+        ({"topology": "star", "hub": 4}, "hub: 4 is too many for 3 agents"),
+        ({"topology": "groups", "groups": 4}, "groups: 4 is too many for 3 agents"),
+    ],
+)
+def test_a_request_stays_below_the_caps(fields: dict[str, object], says: str) -> None:
+    """Those of the server, and the seats of the council; the field is named, and the cap."""
+    with pytest.raises(InvalidRequest, match=says):
+        asked(**fields).task(CONFIG)
+
+
+def test_a_cap_itself_is_allowed() -> None:
+    """Rounds, agents, samples and tokens up to the limits, seats up to the last one."""
+    asked(rounds=4, num_agents=3, token_budget=100_000).task(CONFIG)
+    asked(policy="moa", layers=5).task(CONFIG)
+    asked(topology="star", hub=3).task(CONFIG)
+    asked(topology="k_regular", k=2).task(CONFIG)
+    asked(topology="groups", groups=3).task(CONFIG)
+
+
+def test_so_many_samples_must_fit_the_window() -> None:
+    """Whoever judges them reads them all at once; fewer do fit."""
+    wide = asked(policy="best_of_n", samples=9)
+    needed = Budgets().largest_prompt(9)
+    wide.task(windowed(needed))
+    with pytest.raises(InvalidRequest, match=f"samples: 9 texts need .* {needed} tokens"):
+        wide.task(windowed(needed - 1))
+    asked(policy="best_of_n", samples=5).task(windowed(needed - 1))
+
+
+def windowed(tokens: int) -> Config:
+    """A server whose models read so many tokens."""
+    return Config(pools={"small": PoolConfig(model="/models/small", window=tokens)})
+
+
+@pytest.mark.parametrize("option", ["topology", "revise", "ballot", "tally", "decide"])
+def test_a_wrong_choice_is_told_the_right_ones(option: str) -> None:
+    """By the field's name, with every value that it may have."""
+    (choices, _) = get_args(Options.model_fields[option].annotation)
+    with pytest.raises(InvalidRequest, match=f"^{option}: ") as caught:
+        read_request(json.dumps({"role": "dev", "text": "x", option: "dice"}).encode())
+    assert all(f"'{choice}'" in str(caught.value) for choice in choices)
+
+
+def test_the_schema_of_a_request_tells_every_option() -> None:
+    """With its choices, what it means, and no reference that leads out of it."""
+    schema = request_schema()
+    assert schema["properties"].keys() >= Options.model_fields.keys()
+    assert schema["properties"]["tally"]["anyOf"][0]["enum"] == list(Rule)
+    assert schema["properties"]["topology"]["anyOf"][0]["enum"] == list(Topology)
+    said = schema["description"]
+    assert not [name for name in Options.model_fields if f"`{name}`" not in said]
+    assert "$" not in json.dumps(schema)
+    assert schema["additionalProperties"] is False
+
+
+def test_an_unknown_option_is_named() -> None:
+    """A misspelt one is not passed over in silence."""
+    with pytest.raises(InvalidRequest, match=r"^talley: "):
+        read_request(b'{"role": "dev", "text": "x", "talley": "borda"}')
 
 
 @pytest.mark.parametrize("said", ["0", "-1", "1.5", "1_0", " 5", "٣", "soon", "9" * 400])

@@ -21,6 +21,8 @@ from commands.client import BrokenOff, Client
 from commands.deliberate import Ask, deliberate
 from commands.watch import Form, Screen
 from engine.events import Record
+from engine.options import Options, Rule, Topology
+from engine.policies import POLICIES
 from engine.results import Result
 from engine.testing import FlakyModel
 from engine.types import Phase
@@ -58,8 +60,11 @@ def test_deliberate_shows_the_decision(twin: Twin, capsys: Capture) -> None:
 def test_deliberate_sends_what_was_given_and_no_more(twin: Twin, capsys: Capture) -> None:
     """Every option has its field; what was not said is left to the server."""
     options = (
-        "--title T --rubric R --require one --require two --rounds 2 --agents 2 --policy council "
-        "--timeout 9.5 --id mine"
+        "--title T --rubric R --require one --require two --rounds 0 --agents 2 --policy council "
+        "--timeout 9.5 --id mine --samples 3 --layers 4 --topology k_regular --k 1 --hub 2 "
+        "--groups 5 --exchange-every 6 --revise always --ballot ranking --tally ranked_pairs "
+        "--early --decide architect --shortlist 7 --quorum 0.75 --stability 8 --gain 0 "
+        "--no-until-clean --token-budget 9000"
     )
     twin.refusal = Refusal(400, "InvalidRequest", "enough")
     main(["deliberate", "Clock", "--role", "DEV", *options.split()])
@@ -72,11 +77,30 @@ def test_deliberate_sends_what_was_given_and_no_more(twin: Twin, capsys: Capture
         "title": "T",
         "rubric": "R",
         "requirements": ["one", "two"],
-        "rounds": 2,
+        "rounds": 0,
         "num_agents": 2,
         "policy": "council",
         "timeout_seconds": 9.5,
+        "samples": 3,
+        "layers": 4,
+        "topology": "k_regular",
+        "k": 1,
+        "hub": 2,
+        "groups": 5,
+        "exchange_every": 6,
+        "revise": "always",
+        "ballot": "ranking",
+        "tally": "ranked_pairs",
+        "early": True,
+        "decide": "architect",
+        "shortlist": 7,
+        "quorum": 0.75,
+        "stability": 8,
+        "gain": 0.0,
+        "until_clean": False,
+        "token_budget": 9000,
     }
+    assert first.keys() >= Options.model_fields.keys()
     assert second.keys() == {"task_id", "role", "text"}
     assert len(second["task_id"]) == 36
 
@@ -186,8 +210,19 @@ def test_ctrl_c_tells_the_command_that_goes_on(
 ) -> None:
     """The server sees us leave; the printed command, run as it is, sends the same request."""
     twin.hold = 4
-    ask = ["deliberate", *how, "--role", "DEV", "--rounds", "1", "--require", "-a b", "--", text]
-    ask[ask.index("-a b") - 1 : ask.index("-a b") + 1] = ["--require=-a b"]
+    said = [
+        "--role",
+        "DEV",
+        "--rounds",
+        "1",
+        "--tally",
+        "score",
+        "--no-early",
+        "--until-clean",
+        "--gain",
+        "0.01",
+    ]
+    ask = ["deliberate", *how, *said, "--require=-a b", "--", text]
     interrupter = interrupt_when(lambda: twin.records)
     assert main(ask) == 130
     interrupter.join()
@@ -329,6 +364,8 @@ def test_what_cannot_be_asked_is_said_by_the_server(
         ("Clock --role DEV --rounds -1", "rounds: Input should be greater than or equal to 0"),
         ("Clock --role DEV --agents 9", "num_agents: 9 is over this server's cap of 3"),
         ("Clock --role DEV --agents 0", "num_agents: Input should be greater than or equal to 1"),
+        ("Clock --role DEV --samples 3", "samples: means nothing under policy 'council'"),
+        ("Clock --role DEV --quorum 2", "quorum: Input should be less than or equal to 1"),
         ("Clock --role DEV --policy duel", "policy: no policy 'duel'; known policies: council, "),
         ("Clock --role DEV --timeout -1", "timeout_seconds: Input should be greater than 0"),
         ("Clock --role DEV --timeout nan", "request: cannot be sent as JSON: "),
@@ -362,6 +399,8 @@ def test_nobody_there(words: str, capsys: Capture) -> None:
         "deliberate Clock --role DEV --rounds many",
         "deliberate Clock --role DEV --agents 1.5",
         "deliberate Clock --role DEV --timeout soon",
+        "deliberate Clock --role DEV --tally dice",
+        "deliberate Clock --role DEV --early --quorum most",
         "deliberate Clock --role DEV --watch --detach",
     ],
 )
@@ -391,6 +430,21 @@ def test_help_and_version(capsys: Capture) -> None:
             main([name, "--help"])
         assert left.value.code == 0
         assert f"  conclave {name}" in capsys.readouterr().out
+
+
+def test_help_tells_every_option(capsys: Capture) -> None:
+    """How to deliberate: each option with its choices, and what each policy is."""
+    with pytest.raises(SystemExit):
+        main(["deliberate", "--help"])
+    shown = " ".join(capsys.readouterr().out.partition("how to deliberate:")[2].split())
+    for name in Options.model_fields:
+        flag = "agents" if name == "num_agents" else name.replace("_", "-")
+        assert f" --{flag} " in shown.replace(",", " ")
+    for part in (*Rule, *Topology, *POLICIES, *(policy.about for policy in POLICIES.values())):
+        assert part in shown
+    with pytest.raises(SystemExit):
+        main(["deliberate", "Clock", "--role", "DEV", "--tally", "dice"])
+    assert "choose from 'plurality', " in capsys.readouterr().err
 
 
 def test_where_the_server_is_named(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:

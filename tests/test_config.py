@@ -4,6 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from engine.config import Config, CouncilConfig, PoolConfig, fleet_councils
+from engine.options import Options, Rule, Topology
+from engine.policies import settle
+from engine.types import Budgets
 
 SMALL = {"small": PoolConfig(model="m")}
 
@@ -44,7 +47,7 @@ def test_agents_are_seated_on_the_pools_in_turn() -> None:
     [
         ({"councils": fleet_councils(("nowhere",))}, "known pools: small"),
         ({"councils": fleet_councils()[:1] * 2}, "named twice"),
-        ({"pools": {"small": PoolConfig(model="m", window=1024)}}, "needs a window of 2272"),
+        ({"pools": {"small": PoolConfig(model="m", window=1024)}}, "needs a window of 2496"),
         ({"extra": 1}, "extra"),
         ({"limits": {"agents": 2}}, "the limits are 2 and 4"),
         ({"pools": {"small": {"model": "m", "cpus": 0}}}, "cpus or gpus above 0"),
@@ -54,6 +57,75 @@ def test_what_cannot_work_is_refused_with_its_reason(change: dict[str, object], 
     """The message names the thing."""
     with pytest.raises(ValidationError, match=says):
         Config.model_validate({"pools": SMALL, "councils": fleet_councils()} | change)
+
+
+def council(**options: object) -> dict[str, object]:
+    """A council with three personas as a file has it, some of its options set."""
+    return {"role": "DEV", "personas": ["a", "b", "c"], "rubric": "r", **options}
+
+
+def with_council(**options: object) -> Config:
+    """A configuration of one council."""
+    return Config.model_validate({"pools": SMALL, "councils": [council(**options)]})
+
+
+def test_a_council_may_have_options_of_its_own() -> None:
+    """They hold where a request says nothing, and give way where it does."""
+    config = with_council(
+        policy="debate", topology="star", hub=2, tally="schulze", quorum=0.75, token_budget=5000
+    )
+    seated = config.council("DEV")
+    assert seated is not None
+    rules = settle(Options(), seated)
+    assert (rules.policy, rules.topology, rules.hub) == ("debate", Topology.STAR, 2)
+    assert (rules.tally, rules.quorum, rules.token_budget) == (Rule.SCHULZE, 0.75, 5000)
+    assert settle(Options(tally=Rule.IRV, quorum=0), seated).tally is Rule.IRV
+    assert settle(Options(policy="single"), seated).policy == "single"
+
+
+def test_a_council_spends_no_more_than_the_limit() -> None:
+    """A larger budget, or none, is the server's."""
+    limits = {"tokens": 3000}
+    for options, budget in (({}, 3000), ({"token_budget": 9000}, 3000), ({"token_budget": 9}, 9)):
+        config = {"pools": SMALL, "councils": [council(**options)], "limits": limits}
+        seated = Config.model_validate(config).council("DEV")
+        assert seated is not None
+        assert settle(Options(), seated).token_budget == budget
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"tally": "dice"}, r"tally\n  Input should be 'plurality', "),
+        ({"policy": "duel"}, "council DEV: policy: no policy 'duel'; known policies: council, "),
+        ({"k": 2}, "council DEV: k: has a meaning only with topology 'k_regular'"),
+        ({"topology": "k_regular", "k": 3}, "council DEV: k: 3 is too many for 3 agents"),
+        ({"topology": "star", "hub": 4}, "council DEV: hub: 4 is too many for 3 agents"),
+        ({"samples": 3}, "council DEV: samples: means nothing under policy 'council'"),
+        ({"policy": "best_of_n", "samples": 10}, "10 agents or samples and 0 rounds; the limits"),
+        ({"policy": "moa", "layers": 6}, "and 5 rounds; the limits are 9 and 4"),
+        ({"quorum": 2}, r"quorum\n  Input should be less than or equal to 1"),
+        ({"stability": 2}, "council DEV: stability: has a meaning only with a quorum"),
+        ({"talley": "borda"}, r"talley\n  Extra inputs are not permitted"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(options: dict[str, object], says: str) -> None:
+    """At the start, by the council's role and the option's name."""
+    with pytest.raises(ValidationError, match=says):
+        with_council(**options)
+
+
+def test_samples_of_a_council_must_fit_the_window() -> None:
+    """As its agents must; fewer of them do."""
+    pools = {"small": PoolConfig(model="m", window=Budgets().largest_prompt(5))}
+    for samples in (5, 6):
+        options = council(policy="self_consistency", samples=samples)
+        config = {"pools": pools, "councils": [options]}
+        if samples == 5:
+            Config.model_validate(config)
+        else:
+            with pytest.raises(ValidationError, match="council DEV needs a window of"):
+                Config.model_validate(config)
 
 
 def test_every_replica_has_its_cores() -> None:

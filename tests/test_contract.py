@@ -18,6 +18,8 @@ from engine.events import (
     Resumed,
     Revised,
 )
+from engine.options import Options
+from engine.packet import StopReason
 from engine.testing import FlakyModel, ScriptedModel
 from engine.transcript import fold
 from engine.types import Phase, Task
@@ -97,7 +99,7 @@ async def test_each_state_of_a_deliberation_has_its_status() -> None:
     assert status_of(await ended(task, 9, "DeadlineExceeded")) == "TIMEOUT"
     decided = whole[-1].event
     assert isinstance(decided, Decided)
-    late = decided.decision.model_copy(update={"stop_reason": "deadline"})
+    late = decided.decision.model_copy(update={"stop_reason": StopReason.DEADLINE})
     events: list[Event] = [Hastened(reason="time"), Decided(decision=late)]
     assert status_of(await broken_off(task, len(whole) - 1, *events)) == "TIMEOUT"
 
@@ -160,12 +162,40 @@ def test_a_request_is_read_by_its_meaning() -> None:
     }
 
 
+def test_every_option_of_a_request_is_read() -> None:
+    """Of whatever kind; false and zero are said where unset is another thing."""
+    options = {
+        "policy": "debate",
+        "rounds": 3,
+        "num_agents": 2,
+        "samples": 4,
+        "layers": 5,
+        "topology": "star",
+        "k": 6,
+        "hub": 7,
+        "groups": 8,
+        "exchange_every": 9,
+        "revise": "always",
+        "ballot": "ranking",
+        "tally": "schulze",
+        "early": False,
+        "decide": "architect",
+        "shortlist": 10,
+        "quorum": 0.0,
+        "stability": 11,
+        "gain": 0.25,
+        "until_clean": True,
+        "token_budget": 2**40,
+    }
+    asked = contract.asked(pb.DeliberateRequest(role="DEV", task_description="x", **options))
+    assert {name: asked[name] for name in Options.model_fields} == options
+
+
 def test_zero_in_a_request_is_not_set() -> None:
     """proto3 cannot tell them apart; below zero is left for the refusal."""
     asked = contract.asked(pb.DeliberateRequest(role="DEV", task_description="x", rounds=-1))
-    unset = ("max_iterations", "num_agents", "timeout_seconds")
-    assert [asked[name] for name in unset] == [None] * 3
-    assert asked["rounds"] == -1
+    assert asked["max_iterations"] is asked["timeout_seconds"] is None
+    assert {name: asked[name] for name in Options.model_fields if name in asked} == {"rounds": -1}
     assert asked["context"] == {}
 
 
@@ -183,6 +213,15 @@ def told(records: list[Record]) -> list[pb.DeliberationUpdate]:
         ({"rounds": 4}, ScriptedModel()),
         ({"num_agents": 1}, ScriptedModel()),
         ({"num_agents": 2, "rounds": 2}, ScriptedModel()),
+        ({"policy": "self_refine", "rounds": 2}, ScriptedModel()),
+        ({"policy": "self_consistency"}, ScriptedModel()),
+        ({"policy": "best_of_n"}, ScriptedModel()),
+        ({"policy": "debate"}, ScriptedModel()),
+        ({"policy": "cascade"}, ScriptedModel()),
+        ({"policy": "moa", "layers": 3}, ScriptedModel()),
+        ({"decide": "architect", "early": True}, ScriptedModel()),
+        ({"topology": "full", "token_budget": 100}, ScriptedModel()),
+        ({"until_clean": True, "rounds": 3}, ScriptedModel()),
         ({}, ScriptedModel({(ONE, Phase.DRAFT): " ", (TWO, Phase.CRITIQUE): "{"})),
         ({}, FlakyModel({(agent, Phase.DRAFT) for agent in (ONE, TWO, THREE)})),
     ],
@@ -231,6 +270,18 @@ async def test_an_update_says_in_words_what_happened() -> None:
     assert list(revised.partial_result.proposal.revisions) == [f"{TWO} says draft 0"]
     assert not updates[0].HasField("partial_result")
     assert updates[0].current_agent == ""
+
+
+async def test_the_last_word_is_told_as_such() -> None:
+    """One text made of all is a text like others; a choice is told with its reason."""
+    merged = told(await deliberated(a_task(policy="moa")))
+    (last,) = [u for u in merged if u.current_step == f"{ONE} has made one text of all"]
+    assert last.status == "scoring"
+    assert last.partial_result.proposal.content == f"{ONE} says merge 2"
+    judged = told(await deliberated(a_task(decide="architect")))
+    steps = [update.current_step for update in judged if "architect" in update.current_agent]
+    assert steps[0] == "agent-dev-architect is asked to choose among the first"
+    assert steps[1].startswith("agent-dev-architect has chosen the text of agent-dev-00")
 
 
 async def test_mishaps_are_said_too() -> None:

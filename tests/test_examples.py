@@ -1,5 +1,6 @@
 """Claims about the files in examples/: they are what the README says they are."""
 
+import re
 from pathlib import Path
 
 import yaml
@@ -7,6 +8,7 @@ import yaml
 from edges.rpcs import SERVICER
 from engine.arrival import Arrival
 from engine.config import Config
+from engine.options import Rule
 from engine.planning import SUBJECT, plan_approved, tasks
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -32,3 +34,14 @@ def test_the_gpu_example_is_a_whole_configuration() -> None:
     config = Config.model_validate(application["args"])
     assert config.pools["qwen"].gpus == 1
     assert len(config.councils) == 5
+
+
+def test_the_gpu_example_shows_a_council_that_works() -> None:
+    """Without its comment signs it is a council with options of its own."""
+    text = (EXAMPLES / "gpu.yaml").read_text()
+    shown = re.sub(r"^      # (councils:|  )", r"      \1", text, flags=re.MULTILINE)
+    assert shown != text
+    (application,) = yaml.safe_load(shown)["applications"]
+    seated = Config.model_validate(application["args"]).council("DEV")
+    assert seated is not None
+    assert (seated.tally, seated.early, seated.token_budget) == (Rule.SCHULZE, True, 20_000)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, get_args
 
 import grpc
 import pytest
@@ -19,6 +19,8 @@ from actors.pb import orchestrator_pb2 as pb
 from actors.pb.orchestrator_pb2_grpc import OrchestratorServiceStub
 from edges.grpc import GrpcDoor
 from engine.errors import ConclaveError, NotFound
+from engine.options import BallotForm, Options, Revise, Rule
+from engine.policies import settle
 from engine.testing import FlakyModel
 from engine.types import Phase
 
@@ -145,10 +147,53 @@ async def test_every_field_of_a_request_counts(house: House) -> None:
         await house.deliberate(**fields)
     await house.deliberate(rounds=3, constraints=pb.TaskConstraints(max_iterations=2))
     first, *others = (task for task, _ in house.desk.asked)
-    assert (first.title, first.num_agents, first.rounds, first.rubric) == ("Hands", 2, 1, "r")
+    assert (first.title, first.num_agents, first.rubric) == ("Hands", 2, "r")
     assert first.context == {"deadline": "Friday"}
-    assert [task.rounds for task in others] == [3, 0, 0, 2]
-    assert [task.num_agents for task in others] == [None, None, 1, None]
+    rules = [settle(task, DEV) for task in (first, *others)]
+    assert [each.rounds for each in rules] == [1, 3, 0, 0, 2]
+    assert [each.agents for each in rules] == [2, None, None, 1, None]
+
+
+@pytest.mark.parametrize(
+    ("sent", "option", "settled"),
+    [
+        ({"policy": "best_of_n", "samples": 3}, "copies", 3),
+        ({"policy": "moa", "layers": 3}, "rounds", 2),
+        ({"topology": "k_regular", "k": 1}, "k", 1),
+        ({"topology": "star", "hub": 3}, "hub", 3),
+        ({"tally": "schulze"}, "tally", Rule.SCHULZE),
+        ({"ballot": "ranking"}, "ballot", BallotForm.RANKING),
+        ({"revise": "always"}, "revise", Revise.ALWAYS),
+        ({"decide": "architect", "shortlist": 2}, "shortlist", 2),
+        ({"early": True}, "early", True),
+        ({"early": False}, "early", False),
+        ({"until_clean": True}, "until_clean", True),
+        ({"quorum": 0.5, "stability": 2}, "stability", 2),
+        ({"quorum": 0.0}, "quorum", 0.0),
+        ({"gain": 0.25}, "gain", 0.25),
+        ({"token_budget": 5000}, "token_budget", 5000),
+    ],
+)
+async def test_an_option_travels(
+    house: House, sent: dict[str, Any], option: str, settled: object
+) -> None:
+    """Counts, shares, switches and names; false and zero too, against a council that has other."""
+    await house.deliberate(**sent)
+    ((task, _),) = house.desk.asked
+    council = DEV.model_copy(update={"early": True, "quorum": 0.75})
+    assert getattr(settle(task, council), option) == settled
+    answer = await house.deliberate(task_id=task.id)
+    assert answer.winner_id
+
+
+@pytest.mark.parametrize("option", ["topology", "revise", "ballot", "tally", "decide"])
+async def test_a_wrong_choice_is_told_the_right_ones(house: House, option: str) -> None:
+    """INVALID_ARGUMENT with the field's name and every value that it may have."""
+    called = house.deliberate(**{option: "dice"})
+    line = await refused(called, StatusCode.INVALID_ARGUMENT)
+    assert line.startswith(f"{option}: ")
+    (choices, _) = get_args(Options.model_fields[option].annotation)
+    assert all(f"'{choice}'" in line for choice in choices)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +212,12 @@ async def test_every_field_of_a_request_counts(house: House) -> None:
         ({"task_id": "x" * 201}, "task_id: "),
         ({"policy": "duel"}, "policy: no policy 'duel'; known policies: council"),
         ({"policy": "vote", "rounds": 2}, "rounds: 2 contradicts policy 'vote'"),
+        ({"samples": 3}, "samples: means nothing under policy 'council'"),
+        ({"policy": "best_of_n", "samples": 10}, "samples: 10 is over this server's cap of 9"),
+        ({"k": 2}, "k: has a meaning only with topology 'k_regular'"),
+        ({"topology": "star", "hub": 4}, "hub: 4 is too many for 3 agents"),
+        ({"quorum": 1.5}, "quorum: "),
+        ({"token_budget": 100_001}, "token_budget: 100001 is over this server's cap of 100000"),
         ({"task_id": "a", "idempotency_key": "b"}, "task_id: "),
         ({"context": {"a": {"b": float("nan")}}}, "context.a.b: "),
     ],

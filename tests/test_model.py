@@ -21,7 +21,7 @@ from actors.agent import AgentActor
 from actors.engine_args import engine_env
 from actors.pool import AgentPool
 from engine.errors import PromptTooLong, SetupError, SpeechFailed
-from engine.types import ChoiceForm, JsonForm
+from engine.types import ChoiceForm, JsonForm, Stopped, Usage
 
 pytestmark = [
     pytest.mark.model,
@@ -117,6 +117,24 @@ async def test_a_cancelled_turn_stops_generating(agent: AgentActor) -> None:
     assert await llm.reset_prefix_cache(), "the cache can only be cleared when nothing runs"
 
 
+async def test_a_cancelled_turn_has_cost_what_it_had_generated(agent: AgentActor) -> None:
+    """Some of the tokens that were allowed, as soon as it has ended; none of one not begun."""
+    turn = a_turn("Tell another very long story.", max_tokens=2000)
+    call = asyncio.ensure_future(agent.speak(turn))
+    llm: Any = agent._engine()._llm
+    await until(llm.get_num_unfinished_requests)
+    (state,) = llm.output_processor.request_states.values()
+    await until(lambda: state.detokenizer.num_output_tokens() > 4)
+    call.cancel()
+    assert 4 < (await agent.aborted(turn.id)).aborted < 2000
+    assert not llm.get_num_unfinished_requests()
+    call = asyncio.ensure_future(agent.speak(turn))
+    await asyncio.sleep(0)
+    call.cancel()
+    assert await agent.aborted(turn.id) == Usage()
+    await until(lambda: not llm.get_num_unfinished_requests())
+
+
 async def test_what_cannot_be_asked_is_refused(agent: AgentActor) -> None:
     """Too long a prompt, a schema that is none and labels of several tokens: each its error."""
     with pytest.raises(PromptTooLong, match="do not fit the window of 4096"):
@@ -202,7 +220,10 @@ def _family(pid: int) -> set[int]:
 async def test_no_process_of_an_engine_outlives_its_actor(
     small_model: Path, local_ray: Any
 ) -> None:
-    """SIGKILL while it generates, and nothing of it is left; cancelling reaches it through Ray."""
+    """SIGKILL while it generates, and nothing of it is left.
+
+    Cancelling reaches it through Ray, and what it had cost comes back.
+    """
     config = a_pool(str(small_model), kv_cache_gb=0.5, turn_timeout_s=START_S)
     _create(local_ray, config, 0)
     pool = AgentPool("small", config, lambda replica: _find(local_ray, replica))
@@ -213,7 +234,11 @@ async def test_no_process_of_an_engine_outlives_its_actor(
 
     cancelled = asyncio.ensure_future(pool.speak(a_turn("A long story.", max_tokens=2000)))
     await _until_running(pool, 1)
+    await pool.speak(a_turn("A word.", max_tokens=4))  # beside it, so it has tokens by now
     cancelled.cancel()
+    with pytest.raises(Stopped) as end:
+        await cancelled
+    assert 0 < end.value.usage.aborted < 2000
     await _until_running(pool, 0)
 
     call = asyncio.ensure_future(pool.speak(a_turn("A story.", max_tokens=200)))

@@ -105,6 +105,12 @@ async def test_one_that_refines_reviews_its_own_text() -> None:
     assert state_of(events).latest(ONE).round == 1
 
 
+async def test_one_that_is_lost_in_its_own_review_keeps_its_draft() -> None:
+    """There is nobody to take its place."""
+    decision = decided(await run(FlakyModel({(ONE, Phase.CRITIQUE)}), policy="self_refine"))
+    assert (decision.choice, decision.degraded) == (ONE, True)
+
+
 async def test_samples_are_one_agents_and_have_names_of_their_own() -> None:
     """Every sample is asked of the same persona under the same prompt."""
     model = ScriptedModel()

@@ -16,7 +16,7 @@ from actors.pool import SPILL_GAP, AgentPool
 from actors.testing import LocalHandle, ScriptedEngine, local_call
 from engine.config import PoolConfig
 from engine.errors import EngineLost, Overloaded, PromptTooLong, SetupError, Unavailable
-from engine.types import Reply, Turn
+from engine.types import Reply, Stopped, Turn, Usage
 
 
 class Pool:
@@ -197,6 +197,84 @@ async def test_a_cancelled_turn_stops_in_the_engine(pools: Pools) -> None:
     call.cancel()
     await until(lambda: pool.engines[0].aborted)
     assert pool.engines[0].running == 0
+
+
+async def stopped(call: asyncio.Future[Reply]) -> asyncio.CancelledError:
+    """How a call ends that is cancelled."""
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await call
+    return caught.value
+
+
+async def test_a_cancelled_turn_tells_what_it_had_cost(pools: Pools) -> None:
+    """It ends as Stopped, with the tokens that the engine had generated for it."""
+    pool = await pools(1)
+    pool.engines[0].gate.clear()
+    pool.engines[0].written = 7
+    call = asyncio.ensure_future(pool.agents.speak(a_turn()))
+    await until(lambda: pool.engines[0].running)
+    end = await stopped(call)
+    assert isinstance(end, Stopped)
+    assert end.usage == Usage(aborted=7)
+    assert not pool.agents._speaking
+
+
+async def test_a_cost_is_told_to_whoever_cancels_again_and_again(pools: Pools) -> None:
+    """The next cancellations are for naught, yet it ends as cancelled."""
+    pool = await pools(1)
+    pool.engines[0].gate.clear()
+    pool.engines[0].written = 7
+    call = asyncio.ensure_future(pool.agents.speak(a_turn()))
+    await until(lambda: pool.engines[0].running)
+    for _ in range(3):
+        call.cancel()
+        await asyncio.sleep(0)
+    end = await stopped(call)
+    assert isinstance(end, Stopped)
+    assert end.usage.aborted == 7
+    assert call.cancelled()
+
+
+class Mute(AgentActor):
+    """An actor that never says what a turn had cost."""
+
+    asked = 0
+
+    async def aborted(self, turn_id: str) -> Usage:
+        """Hangs."""
+        self.asked += 1
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_an_actor_that_does_not_say_it_holds_nobody_up(
+    pools: Pools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a moment the turn ends as cancelled, at no known cost; so it does with a dead actor."""
+    monkeypatch.setattr("actors.pool.LAST_WORD_S", 0.05)
+    pool, engine = await pools(0, replicas=1), ScriptedEngine()
+    engine.gate.clear()
+    actor = Mute("small", 0, pool.config, start=engine.start)
+    pool.actors.append(actor)
+    await actor.ready()
+    pool.handles[0] = LocalHandle(actor)
+    for last_breath in (lambda: None, pool.handles[0].kill):
+        call = asyncio.ensure_future(pool.agents.speak(a_turn()))
+        await until(lambda: engine.running)
+        call.cancel()
+        last_breath()
+        assert type(await stopped(call)) is asyncio.CancelledError
+        await until(lambda: not engine.running)
+    assert actor.asked
+
+
+async def test_a_turn_that_no_engine_has_costs_nothing(pools: Pools) -> None:
+    """While no actor is there, there is nobody to ask."""
+    pool = await pools(0, replicas=1)
+    call = asyncio.ensure_future(pool.agents.speak(a_turn()))
+    await asyncio.sleep(0)
+    assert type(await stopped(call)) is asyncio.CancelledError
 
 
 async def test_errors_of_the_turn_pass_at_once(pools: Pools) -> None:

@@ -11,16 +11,17 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from contract import CONTRACT, RPCS, STATUSES, table
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from actors.pb import orchestrator_pb2 as pb
 from engine.events import Event, Record
+from engine.options import Options
 
 ROOT = Path(__file__).resolve().parent.parent
 PB = ROOT / "actors" / "pb"
 
 ADDED = """
-DeliberateRequest: 100 policy string, 101 title string, 102 context Struct, 103 idempotency_key string
+DeliberateRequest: 100 policy string, 101 title string, 102 context Struct, 103 idempotency_key string, 104 samples int32, 105 layers int32, 106 topology string, 107 k int32, 108 hub int32, 109 groups int32, 110 exchange_every int32, 111 revise string, 112 ballot string, 113 tally string, 114 early ?bool, 115 decide string, 116 shortlist int32, 117 quorum ?double, 118 stability int32, 119 gain ?double, 120 until_clean ?bool, 121 token_budget int64
 DeliberateResponse: 100 decision Decision, 101 critiques *Critiqued, 102 ballots *Ballot, 103 tokens map<string,Usage>, 104 stop_reason string, 105 degraded bool, 106 lost map<string,string>, 107 durable bool
 GetDeliberationResultResponse: 100 decision Decision, 101 critiques *Critiqued, 102 ballots *Ballot, 103 tokens map<string,Usage>, 104 stop_reason string, 105 degraded bool, 106 lost map<string,string>, 107 durable bool, 108 suspended bool, 109 error_type string
 DeliberationUpdate: 100 record Record, 101 result DeliberateResponse
@@ -131,22 +132,47 @@ def wanted(annotation: Any) -> str:
     if origin is dict:
         return f"map<{wanted(parts[0])},{wanted(parts[1])}>"
     (only,) = (part for part in parts if part is not NoneType)
-    return f"?{wanted(only)}"
+    return wanted(only) if classes(only) else f"?{wanted(only)}"
 
 
 def named(cls: type) -> str:
-    """The name of a message or of a scalar; an enum of texts is a text."""
+    """The name of a message, which can always be unset, or of a scalar; an enum is a text."""
     if issubclass(cls, BaseModel):
-        return cls.__name__
+        return message_of(cls.__name__)
     return next(name for plain, name in PLAIN.items() if issubclass(cls, plain))
+
+
+def message_of(name: str) -> str:
+    """The message of a class: named like it, but for the one whose name the contract has taken."""
+    return "CheckOutcome" if name == "CheckResult" else name
 
 
 @pytest.mark.parametrize("name", DOMAIN)
 def test_every_field_of_the_domain_has_its_proto_field(name: str) -> None:
     """The same names with fitting types, nothing more, for all that a Record leads to."""
-    message = pb.DESCRIPTOR.message_types_by_name[name]
+    message = pb.DESCRIPTOR.message_types_by_name[message_of(name)]
     fields = {n: wanted(f.annotation) for n, f in DOMAIN[name].model_fields.items() if n != "kind"}
     assert {field.name: shape(field) for field in message.fields} == fields
+
+
+@pytest.mark.parametrize("name", Options.model_fields)
+def test_a_request_has_a_field_for_every_option(name: str) -> None:
+    """Of its kind; one for which zero has a meaning tells it from unset."""
+    field = pb.DeliberateRequest.DESCRIPTOR.fields_by_name[name]
+    option = Options.model_fields[name]
+    kind = wanted(option.annotation).removeprefix("?")
+    assert shape(field).removeprefix("?").replace("int32", "int64") == kind
+    if name != "rounds":  # the contract's own: there zero is not set
+        assert field.has_presence == (accepted(name, 0) or accepted(name, False))
+
+
+def accepted(name: str, value: object) -> bool:
+    """Whether an option may have this value."""
+    try:
+        Options.model_validate({name: value}, strict=True)
+    except ValidationError:
+        return False
+    return True
 
 
 def test_every_kind_of_event_is_a_member_of_the_oneof() -> None:

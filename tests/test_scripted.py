@@ -76,7 +76,7 @@ def test_options_change_what_happens(
         [" "],
         [],
         ["q", "--agents", "0"],
-        ["q", "--agents", "27"],
+        ["q", "--agents", "33"],
         ["q", "--rounds", "-1"],
         ["q", "--rounds", "two"],
         ["q", "--policy", "coin"],

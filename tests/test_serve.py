@@ -17,6 +17,7 @@ from actors.councils import find_actor
 from engine.config import Config, PoolConfig, fleet_councils
 from engine.errors import SetupError
 from engine.events import Record
+from engine.options import Options, Rule
 from serve_app import build
 
 pytestmark = [pytest.mark.ray, pytest.mark.nats, pytest.mark.timeout(180)]
@@ -286,6 +287,8 @@ def test_the_documentation_needs_no_other_host(house: House) -> None:
     post = document["paths"]["/v1/deliberations"]["post"]
     body = post["requestBody"]["content"]["application/json"]["schema"]["properties"]
     assert {"role", "text", "rounds", "policy", "timeout_seconds"} <= body.keys()
+    assert body.keys() >= Options.model_fields.keys()
+    assert body["tally"]["anyOf"][0]["enum"] == list(Rule)
     assert {"200", "202", "400", "409", "413", "503", "504"} <= post["responses"].keys()
 
 

@@ -8,9 +8,24 @@ import pytest
 from http_twin import a_record, recorded, suspended
 from rich.console import Console, RenderableType
 
-from commands.stage import Stage, block, by_a_moving_line, on_a_board, told
-from commands.view import Board, clean, summary
-from engine.events import Asked, Brief, Briefed, Clipped, Hastened, Record, Rejected, Resumed
+from commands.stage import Stage, by_a_moving_line, on_a_board
+from commands.summary import summary
+from commands.telling import block, told
+from commands.view import Board, clean
+from engine.events import (
+    Aborted,
+    Asked,
+    Brief,
+    Briefed,
+    Checked,
+    Clipped,
+    Hastened,
+    Record,
+    Rejected,
+    Resumed,
+    Settled,
+)
+from engine.packet import CheckResult, StopReason, Verdict
 from engine.results import Result, result
 from engine.testing import FlakyModel, ScriptedModel
 from engine.transcript import fold
@@ -64,7 +79,7 @@ def test_a_decision_has_its_text_in_full_and_all_that_qualifies_it() -> None:
         f"DEV decided: {decided.winner_id}",
         f"1.  {decided.winner_id}",
         "revised 1 x",
-        "(borda, 0 to 1)",
+        "(borda, policy council)",
         "tau ",
         "came out the same in both orders",
         f"{decided.usage.prompt:,} prompt",
@@ -81,6 +96,7 @@ def test_a_decision_has_its_text_in_full_and_all_that_qualifies_it() -> None:
         (CondorcetStatus.CYCLE, "a cycle"),
         (CondorcetStatus.TIE, "a tie"),
         (CondorcetStatus.UNOPPOSED, "agent-x has no rival"),
+        (CondorcetStatus.UNASKED, "no ballots"),
     ],
 )
 def test_the_condorcet_status_is_said_in_words(status: CondorcetStatus, says: str) -> None:
@@ -178,6 +194,36 @@ def test_time_stands_while_it_is_suspended() -> None:
     assert "drafting" not in before
 
 
+def test_a_turn_that_is_stopped_is_open_no_more() -> None:
+    """Its agent has nothing to do then, until it is asked again."""
+    records = records_of()
+    asked = next(i for i, record in enumerate(records) if isinstance(record.event, Asked))
+    turn = records[asked].event
+    assert isinstance(turn, Asked)
+    stage = stage_after(records[: asked + 1])
+    assert lane(stage, turn.agent)[0].strip() == "drafting, 0 s"
+    stopped = Aborted(turn=turn.turn, agent=turn.agent, phase=turn.phase, usage=Usage(aborted=7))
+    stage.add(a_record("x", asked + 2, stopped))
+    assert "drafting" not in drawn(stage)
+    stage.add(records[asked])
+    assert lane(stage, turn.agent)[0].strip() == "drafting, 0 s"
+
+
+def test_who_has_the_last_word_has_a_lane() -> None:
+    """The architect is seen at work, though it has no seat; so is whoever merges."""
+    records = records_of(decide="architect")
+    judging = next(
+        i
+        for i, record in enumerate(records)
+        if isinstance(record.event, Asked) and record.event.phase is Phase.JUDGE
+    )
+    stage = stage_after(records[: judging + 1])
+    assert lane(stage, "the architect")[0].strip() == "judging, 0 s"
+    assert "judging 1" in stage.line
+    assert "agent-dev-architect chose agent-dev-" in live(records)
+    assert f"{ONE} merged" in live(records_of(policy="moa"))
+
+
 def test_a_dropped_agent_is_seen_in_its_lane() -> None:
     """With its reason."""
     stage = stage_after(records_of(FlakyModel({(THREE, Phase.DRAFT)})))
@@ -189,6 +235,20 @@ def test_a_dropped_agent_is_seen_in_its_lane() -> None:
     [
         (Resumed(), "the council goes on where it was interrupted"),
         (Hastened(reason="no time"), "the council hastens to a decision: no time"),
+        (
+            Settled(reason=StopReason.UNANIMOUS, round=1),
+            "the council ends the exchange after round 1: unanimous",
+        ),
+        (
+            Aborted(turn="t", agent=ONE, phase=Phase.DRAFT, usage=Usage(aborted=1200)),
+            "agent-dev-001 is stopped at draft 1,200 tokens",
+        ),
+        (
+            Checked(
+                agent=ONE, round=0, results=(CheckResult(check="lint", verdict=Verdict.FAILED),)
+            ),
+            "agent-dev-001 is checked: lint failed",
+        ),
         (
             Rejected(
                 turn="t",
@@ -219,7 +279,7 @@ def test_what_is_out_of_the_ordinary_is_told(event: object, says: str) -> None:
     record = a_record("x", 1, event)  # type: ignore[arg-type]
     said = told(record.event)
     assert said is not None
-    assert drawn(block(said)).strip() == says
+    assert " ".join(drawn(block(said)).split()) == says
 
 
 def test_only_waiting_shows_a_line_that_goes_away() -> None:

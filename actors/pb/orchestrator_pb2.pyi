@@ -24,7 +24,7 @@ DELIBERATION_STATUS_FAILED: DeliberationStatus
 DELIBERATION_STATUS_TIMEOUT: DeliberationStatus
 
 class DeliberateRequest(_message.Message):
-    __slots__ = ("task_id", "task_description", "role", "constraints", "rounds", "num_agents", "policy", "title", "context", "idempotency_key")
+    __slots__ = ("task_id", "task_description", "role", "constraints", "rounds", "num_agents", "policy", "title", "context", "idempotency_key", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,24 @@ class DeliberateRequest(_message.Message):
     TITLE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
+    TOPOLOGY_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    HUB_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    REVISE_FIELD_NUMBER: _ClassVar[int]
+    BALLOT_FIELD_NUMBER: _ClassVar[int]
+    TALLY_FIELD_NUMBER: _ClassVar[int]
+    EARLY_FIELD_NUMBER: _ClassVar[int]
+    DECIDE_FIELD_NUMBER: _ClassVar[int]
+    SHORTLIST_FIELD_NUMBER: _ClassVar[int]
+    QUORUM_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_CLEAN_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_BUDGET_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     task_description: str
     role: str
@@ -45,7 +63,25 @@ class DeliberateRequest(_message.Message):
     title: str
     context: _struct_pb2.Struct
     idempotency_key: str
-    def __init__(self, task_id: _Optional[str] = ..., task_description: _Optional[str] = ..., role: _Optional[str] = ..., constraints: _Optional[_Union[TaskConstraints, _Mapping]] = ..., rounds: _Optional[int] = ..., num_agents: _Optional[int] = ..., policy: _Optional[str] = ..., title: _Optional[str] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+    samples: int
+    layers: int
+    topology: str
+    k: int
+    hub: int
+    groups: int
+    exchange_every: int
+    revise: str
+    ballot: str
+    tally: str
+    early: bool
+    decide: str
+    shortlist: int
+    quorum: float
+    stability: int
+    gain: float
+    until_clean: bool
+    token_budget: int
+    def __init__(self, task_id: _Optional[str] = ..., task_description: _Optional[str] = ..., role: _Optional[str] = ..., constraints: _Optional[_Union[TaskConstraints, _Mapping]] = ..., rounds: _Optional[int] = ..., num_agents: _Optional[int] = ..., policy: _Optional[str] = ..., title: _Optional[str] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., samples: _Optional[int] = ..., layers: _Optional[int] = ..., topology: _Optional[str] = ..., k: _Optional[int] = ..., hub: _Optional[int] = ..., groups: _Optional[int] = ..., exchange_every: _Optional[int] = ..., revise: _Optional[str] = ..., ballot: _Optional[str] = ..., tally: _Optional[str] = ..., early: bool = ..., decide: _Optional[str] = ..., shortlist: _Optional[int] = ..., quorum: _Optional[float] = ..., stability: _Optional[int] = ..., gain: _Optional[float] = ..., until_clean: bool = ..., token_budget: _Optional[int] = ...) -> None: ...
 
 class TaskConstraints(_message.Message):
     __slots__ = ("rubric", "requirements", "metadata", "max_iterations", "timeout_seconds")
@@ -804,7 +840,7 @@ class Record(_message.Message):
     def __init__(self, deliberation: _Optional[str] = ..., seq: _Optional[int] = ..., at: _Optional[float] = ..., event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("convened", "briefed", "asked", "drafted", "critiqued", "revised", "voted", "rejected", "dropped", "resumed", "suspended", "hastened", "decided", "failed")
+    __slots__ = ("convened", "briefed", "asked", "drafted", "critiqued", "revised", "voted", "rejected", "dropped", "resumed", "suspended", "hastened", "decided", "failed", "checked", "merged", "judged", "aborted", "settled")
     CONVENED_FIELD_NUMBER: _ClassVar[int]
     BRIEFED_FIELD_NUMBER: _ClassVar[int]
     ASKED_FIELD_NUMBER: _ClassVar[int]
@@ -819,6 +855,11 @@ class Event(_message.Message):
     HASTENED_FIELD_NUMBER: _ClassVar[int]
     DECIDED_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
+    CHECKED_FIELD_NUMBER: _ClassVar[int]
+    MERGED_FIELD_NUMBER: _ClassVar[int]
+    JUDGED_FIELD_NUMBER: _ClassVar[int]
+    ABORTED_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
     convened: Convened
     briefed: Briefed
     asked: Asked
@@ -833,15 +874,22 @@ class Event(_message.Message):
     hastened: Hastened
     decided: Decided
     failed: Failed
-    def __init__(self, convened: _Optional[_Union[Convened, _Mapping]] = ..., briefed: _Optional[_Union[Briefed, _Mapping]] = ..., asked: _Optional[_Union[Asked, _Mapping]] = ..., drafted: _Optional[_Union[Drafted, _Mapping]] = ..., critiqued: _Optional[_Union[Critiqued, _Mapping]] = ..., revised: _Optional[_Union[Revised, _Mapping]] = ..., voted: _Optional[_Union[Voted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., dropped: _Optional[_Union[Dropped, _Mapping]] = ..., resumed: _Optional[_Union[Resumed, _Mapping]] = ..., suspended: _Optional[_Union[Suspended, _Mapping]] = ..., hastened: _Optional[_Union[Hastened, _Mapping]] = ..., decided: _Optional[_Union[Decided, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ...) -> None: ...
+    checked: Checked
+    merged: Merged
+    judged: Judged
+    aborted: Aborted
+    settled: Settled
+    def __init__(self, convened: _Optional[_Union[Convened, _Mapping]] = ..., briefed: _Optional[_Union[Briefed, _Mapping]] = ..., asked: _Optional[_Union[Asked, _Mapping]] = ..., drafted: _Optional[_Union[Drafted, _Mapping]] = ..., critiqued: _Optional[_Union[Critiqued, _Mapping]] = ..., revised: _Optional[_Union[Revised, _Mapping]] = ..., voted: _Optional[_Union[Voted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., dropped: _Optional[_Union[Dropped, _Mapping]] = ..., resumed: _Optional[_Union[Resumed, _Mapping]] = ..., suspended: _Optional[_Union[Suspended, _Mapping]] = ..., hastened: _Optional[_Union[Hastened, _Mapping]] = ..., decided: _Optional[_Union[Decided, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., checked: _Optional[_Union[Checked, _Mapping]] = ..., merged: _Optional[_Union[Merged, _Mapping]] = ..., judged: _Optional[_Union[Judged, _Mapping]] = ..., aborted: _Optional[_Union[Aborted, _Mapping]] = ..., settled: _Optional[_Union[Settled, _Mapping]] = ...) -> None: ...
 
 class Convened(_message.Message):
-    __slots__ = ("task", "council")
+    __slots__ = ("task", "council", "rules")
     TASK_FIELD_NUMBER: _ClassVar[int]
     COUNCIL_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
     task: Task
     council: Council
-    def __init__(self, task: _Optional[_Union[Task, _Mapping]] = ..., council: _Optional[_Union[Council, _Mapping]] = ...) -> None: ...
+    rules: Rules
+    def __init__(self, task: _Optional[_Union[Task, _Mapping]] = ..., council: _Optional[_Union[Council, _Mapping]] = ..., rules: _Optional[_Union[Rules, _Mapping]] = ...) -> None: ...
 
 class Briefed(_message.Message):
     __slots__ = ("brief",)
@@ -880,7 +928,7 @@ class Drafted(_message.Message):
     def __init__(self, turn: _Optional[str] = ..., agent: _Optional[str] = ..., text: _Optional[str] = ..., reasoning: _Optional[str] = ..., truncated: bool = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Critiqued(_message.Message):
-    __slots__ = ("turn", "agent", "target", "round", "findings", "verdict", "usage")
+    __slots__ = ("turn", "agent", "target", "round", "findings", "verdict", "usage", "probe")
     TURN_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     TARGET_FIELD_NUMBER: _ClassVar[int]
@@ -888,6 +936,7 @@ class Critiqued(_message.Message):
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FIELD_NUMBER: _ClassVar[int]
     turn: str
     agent: str
     target: str
@@ -895,7 +944,8 @@ class Critiqued(_message.Message):
     findings: _containers.RepeatedCompositeFieldContainer[Finding]
     verdict: str
     usage: Usage
-    def __init__(self, turn: _Optional[str] = ..., agent: _Optional[str] = ..., target: _Optional[str] = ..., round: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., verdict: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+    probe: bool
+    def __init__(self, turn: _Optional[str] = ..., agent: _Optional[str] = ..., target: _Optional[str] = ..., round: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[Finding, _Mapping]]] = ..., verdict: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., probe: bool = ...) -> None: ...
 
 class Revised(_message.Message):
     __slots__ = ("turn", "agent", "round", "text", "reasoning", "truncated", "usage")
@@ -964,10 +1014,86 @@ class Suspended(_message.Message):
     def __init__(self, reason: _Optional[str] = ...) -> None: ...
 
 class Hastened(_message.Message):
-    __slots__ = ("reason",)
+    __slots__ = ("reason", "cause")
     REASON_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
     reason: str
-    def __init__(self, reason: _Optional[str] = ...) -> None: ...
+    cause: str
+    def __init__(self, reason: _Optional[str] = ..., cause: _Optional[str] = ...) -> None: ...
+
+class Checked(_message.Message):
+    __slots__ = ("agent", "round", "results")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    round: int
+    results: _containers.RepeatedCompositeFieldContainer[CheckOutcome]
+    def __init__(self, agent: _Optional[str] = ..., round: _Optional[int] = ..., results: _Optional[_Iterable[_Union[CheckOutcome, _Mapping]]] = ...) -> None: ...
+
+class CheckOutcome(_message.Message):
+    __slots__ = ("check", "verdict", "blocking", "message")
+    CHECK_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    BLOCKING_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    check: str
+    verdict: str
+    blocking: bool
+    message: str
+    def __init__(self, check: _Optional[str] = ..., verdict: _Optional[str] = ..., blocking: bool = ..., message: _Optional[str] = ...) -> None: ...
+
+class Merged(_message.Message):
+    __slots__ = ("turn", "agent", "round", "text", "reasoning", "truncated", "usage")
+    TURN_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    REASONING_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    turn: str
+    agent: str
+    round: int
+    text: str
+    reasoning: str
+    truncated: bool
+    usage: Usage
+    def __init__(self, turn: _Optional[str] = ..., agent: _Optional[str] = ..., round: _Optional[int] = ..., text: _Optional[str] = ..., reasoning: _Optional[str] = ..., truncated: bool = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+
+class Judged(_message.Message):
+    __slots__ = ("turn", "agent", "choice", "reason", "usage")
+    TURN_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    CHOICE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    turn: str
+    agent: str
+    choice: str
+    reason: str
+    usage: Usage
+    def __init__(self, turn: _Optional[str] = ..., agent: _Optional[str] = ..., choice: _Optional[str] = ..., reason: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+
+class Aborted(_message.Message):
+    __slots__ = ("turn", "agent", "phase", "usage")
+    TURN_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    turn: str
+    agent: str
+    phase: str
+    usage: Usage
+    def __init__(self, turn: _Optional[str] = ..., agent: _Optional[str] = ..., phase: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+
+class Settled(_message.Message):
+    __slots__ = ("reason", "round")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    round: int
+    def __init__(self, reason: _Optional[str] = ..., round: _Optional[int] = ...) -> None: ...
 
 class Decided(_message.Message):
     __slots__ = ("decision",)
@@ -976,7 +1102,7 @@ class Decided(_message.Message):
     def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ...) -> None: ...
 
 class Failed(_message.Message):
-    __slots__ = ("error_type", "message", "lost", "tokens")
+    __slots__ = ("error_type", "message", "lost", "tokens", "aborted")
     class LostEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -995,14 +1121,16 @@ class Failed(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     LOST_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
+    ABORTED_FIELD_NUMBER: _ClassVar[int]
     error_type: str
     message: str
     lost: _containers.ScalarMap[str, str]
     tokens: _containers.MessageMap[str, Usage]
-    def __init__(self, error_type: _Optional[str] = ..., message: _Optional[str] = ..., lost: _Optional[_Mapping[str, str]] = ..., tokens: _Optional[_Mapping[str, Usage]] = ...) -> None: ...
+    aborted: int
+    def __init__(self, error_type: _Optional[str] = ..., message: _Optional[str] = ..., lost: _Optional[_Mapping[str, str]] = ..., tokens: _Optional[_Mapping[str, Usage]] = ..., aborted: _Optional[int] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("id", "role", "text", "title", "rubric", "requirements", "context", "rounds", "num_agents", "policy", "timeout_s", "story_id", "plan_id")
+    __slots__ = ("id", "role", "text", "title", "rubric", "requirements", "context", "rounds", "num_agents", "policy", "timeout_s", "story_id", "plan_id", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget", "seed", "origin", "without", "model")
     ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -1016,6 +1144,28 @@ class Task(_message.Message):
     TIMEOUT_S_FIELD_NUMBER: _ClassVar[int]
     STORY_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
+    TOPOLOGY_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    HUB_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    REVISE_FIELD_NUMBER: _ClassVar[int]
+    BALLOT_FIELD_NUMBER: _ClassVar[int]
+    TALLY_FIELD_NUMBER: _ClassVar[int]
+    EARLY_FIELD_NUMBER: _ClassVar[int]
+    DECIDE_FIELD_NUMBER: _ClassVar[int]
+    SHORTLIST_FIELD_NUMBER: _ClassVar[int]
+    QUORUM_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_CLEAN_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     id: str
     role: str
     text: str
@@ -1029,21 +1179,135 @@ class Task(_message.Message):
     timeout_s: float
     story_id: str
     plan_id: str
-    def __init__(self, id: _Optional[str] = ..., role: _Optional[str] = ..., text: _Optional[str] = ..., title: _Optional[str] = ..., rubric: _Optional[str] = ..., requirements: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., rounds: _Optional[int] = ..., num_agents: _Optional[int] = ..., policy: _Optional[str] = ..., timeout_s: _Optional[float] = ..., story_id: _Optional[str] = ..., plan_id: _Optional[str] = ...) -> None: ...
+    samples: int
+    layers: int
+    topology: str
+    k: int
+    hub: int
+    groups: int
+    exchange_every: int
+    revise: str
+    ballot: str
+    tally: str
+    early: bool
+    decide: str
+    shortlist: int
+    quorum: float
+    stability: int
+    gain: float
+    until_clean: bool
+    token_budget: int
+    seed: str
+    origin: str
+    without: _containers.RepeatedScalarFieldContainer[str]
+    model: str
+    def __init__(self, id: _Optional[str] = ..., role: _Optional[str] = ..., text: _Optional[str] = ..., title: _Optional[str] = ..., rubric: _Optional[str] = ..., requirements: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., rounds: _Optional[int] = ..., num_agents: _Optional[int] = ..., policy: _Optional[str] = ..., timeout_s: _Optional[float] = ..., story_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., samples: _Optional[int] = ..., layers: _Optional[int] = ..., topology: _Optional[str] = ..., k: _Optional[int] = ..., hub: _Optional[int] = ..., groups: _Optional[int] = ..., exchange_every: _Optional[int] = ..., revise: _Optional[str] = ..., ballot: _Optional[str] = ..., tally: _Optional[str] = ..., early: bool = ..., decide: _Optional[str] = ..., shortlist: _Optional[int] = ..., quorum: _Optional[float] = ..., stability: _Optional[int] = ..., gain: _Optional[float] = ..., until_clean: bool = ..., token_budget: _Optional[int] = ..., seed: _Optional[str] = ..., origin: _Optional[str] = ..., without: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ...) -> None: ...
 
 class Council(_message.Message):
-    __slots__ = ("role", "agents", "rubric", "rounds", "budgets")
+    __slots__ = ("role", "agents", "rubric", "rounds", "budgets", "policy", "num_agents", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget", "architect")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     AGENTS_FIELD_NUMBER: _ClassVar[int]
     RUBRIC_FIELD_NUMBER: _ClassVar[int]
     ROUNDS_FIELD_NUMBER: _ClassVar[int]
     BUDGETS_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    NUM_AGENTS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
+    TOPOLOGY_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    HUB_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    REVISE_FIELD_NUMBER: _ClassVar[int]
+    BALLOT_FIELD_NUMBER: _ClassVar[int]
+    TALLY_FIELD_NUMBER: _ClassVar[int]
+    EARLY_FIELD_NUMBER: _ClassVar[int]
+    DECIDE_FIELD_NUMBER: _ClassVar[int]
+    SHORTLIST_FIELD_NUMBER: _ClassVar[int]
+    QUORUM_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_CLEAN_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    ARCHITECT_FIELD_NUMBER: _ClassVar[int]
     role: str
     agents: _containers.RepeatedCompositeFieldContainer[Agent]
     rubric: str
     rounds: int
     budgets: Budgets
-    def __init__(self, role: _Optional[str] = ..., agents: _Optional[_Iterable[_Union[Agent, _Mapping]]] = ..., rubric: _Optional[str] = ..., rounds: _Optional[int] = ..., budgets: _Optional[_Union[Budgets, _Mapping]] = ...) -> None: ...
+    policy: str
+    num_agents: int
+    samples: int
+    layers: int
+    topology: str
+    k: int
+    hub: int
+    groups: int
+    exchange_every: int
+    revise: str
+    ballot: str
+    tally: str
+    early: bool
+    decide: str
+    shortlist: int
+    quorum: float
+    stability: int
+    gain: float
+    until_clean: bool
+    token_budget: int
+    architect: Agent
+    def __init__(self, role: _Optional[str] = ..., agents: _Optional[_Iterable[_Union[Agent, _Mapping]]] = ..., rubric: _Optional[str] = ..., rounds: _Optional[int] = ..., budgets: _Optional[_Union[Budgets, _Mapping]] = ..., policy: _Optional[str] = ..., num_agents: _Optional[int] = ..., samples: _Optional[int] = ..., layers: _Optional[int] = ..., topology: _Optional[str] = ..., k: _Optional[int] = ..., hub: _Optional[int] = ..., groups: _Optional[int] = ..., exchange_every: _Optional[int] = ..., revise: _Optional[str] = ..., ballot: _Optional[str] = ..., tally: _Optional[str] = ..., early: bool = ..., decide: _Optional[str] = ..., shortlist: _Optional[int] = ..., quorum: _Optional[float] = ..., stability: _Optional[int] = ..., gain: _Optional[float] = ..., until_clean: bool = ..., token_budget: _Optional[int] = ..., architect: _Optional[_Union[Agent, _Mapping]] = ...) -> None: ...
+
+class Rules(_message.Message):
+    __slots__ = ("policy", "exchange", "choice", "agents", "copies", "scouts", "rounds", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget")
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_FIELD_NUMBER: _ClassVar[int]
+    CHOICE_FIELD_NUMBER: _ClassVar[int]
+    AGENTS_FIELD_NUMBER: _ClassVar[int]
+    COPIES_FIELD_NUMBER: _ClassVar[int]
+    SCOUTS_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    TOPOLOGY_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    HUB_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    REVISE_FIELD_NUMBER: _ClassVar[int]
+    BALLOT_FIELD_NUMBER: _ClassVar[int]
+    TALLY_FIELD_NUMBER: _ClassVar[int]
+    EARLY_FIELD_NUMBER: _ClassVar[int]
+    DECIDE_FIELD_NUMBER: _ClassVar[int]
+    SHORTLIST_FIELD_NUMBER: _ClassVar[int]
+    QUORUM_FIELD_NUMBER: _ClassVar[int]
+    STABILITY_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_CLEAN_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    policy: str
+    exchange: str
+    choice: str
+    agents: int
+    copies: int
+    scouts: int
+    rounds: int
+    topology: str
+    k: int
+    hub: int
+    groups: int
+    exchange_every: int
+    revise: str
+    ballot: str
+    tally: str
+    early: bool
+    decide: str
+    shortlist: int
+    quorum: float
+    stability: int
+    gain: float
+    until_clean: bool
+    token_budget: int
+    def __init__(self, policy: _Optional[str] = ..., exchange: _Optional[str] = ..., choice: _Optional[str] = ..., agents: _Optional[int] = ..., copies: _Optional[int] = ..., scouts: _Optional[int] = ..., rounds: _Optional[int] = ..., topology: _Optional[str] = ..., k: _Optional[int] = ..., hub: _Optional[int] = ..., groups: _Optional[int] = ..., exchange_every: _Optional[int] = ..., revise: _Optional[str] = ..., ballot: _Optional[str] = ..., tally: _Optional[str] = ..., early: bool = ..., decide: _Optional[str] = ..., shortlist: _Optional[int] = ..., quorum: _Optional[float] = ..., stability: _Optional[int] = ..., gain: _Optional[float] = ..., until_clean: bool = ..., token_budget: _Optional[int] = ...) -> None: ...
 
 class Agent(_message.Message):
     __slots__ = ("id", "role", "persona", "pool", "sampling")
@@ -1104,14 +1368,16 @@ class Clipped(_message.Message):
     def __init__(self, part: _Optional[str] = ..., kept: _Optional[int] = ..., tokens: _Optional[int] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("prompt", "cached", "generated")
+    __slots__ = ("prompt", "cached", "generated", "aborted")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     CACHED_FIELD_NUMBER: _ClassVar[int]
     GENERATED_FIELD_NUMBER: _ClassVar[int]
+    ABORTED_FIELD_NUMBER: _ClassVar[int]
     prompt: int
     cached: int
     generated: int
-    def __init__(self, prompt: _Optional[int] = ..., cached: _Optional[int] = ..., generated: _Optional[int] = ...) -> None: ...
+    aborted: int
+    def __init__(self, prompt: _Optional[int] = ..., cached: _Optional[int] = ..., generated: _Optional[int] = ..., aborted: _Optional[int] = ...) -> None: ...
 
 class Finding(_message.Message):
     __slots__ = ("severity", "issue")
@@ -1145,7 +1411,7 @@ class Ballot(_message.Message):
     def __init__(self, voter: _Optional[str] = ..., ranking: _Optional[_Iterable[str]] = ..., scores: _Optional[_Mapping[str, float]] = ..., consistency: _Optional[float] = ..., mass: _Optional[float] = ..., approved: _Optional[int] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("degraded", "lost", "choice", "rule", "order", "margin", "condorcet", "agreement_tau", "agreement_w", "consistency", "objections", "minority", "tokens", "stop_reason")
+    __slots__ = ("degraded", "lost", "choice", "rule", "order", "margin", "condorcet", "agreement_tau", "agreement_w", "consistency", "objections", "minority", "tokens", "stop_reason", "policy", "tallies", "dissenting_rules", "tied", "tie_break", "override", "classes", "entropy", "excluded", "spared", "reopen", "aborted", "seed")
     class LostEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -1160,6 +1426,13 @@ class Decision(_message.Message):
         key: str
         value: Usage
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+    class ClassesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     LOST_FIELD_NUMBER: _ClassVar[int]
     CHOICE_FIELD_NUMBER: _ClassVar[int]
@@ -1174,6 +1447,19 @@ class Decision(_message.Message):
     MINORITY_FIELD_NUMBER: _ClassVar[int]
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     STOP_REASON_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    TALLIES_FIELD_NUMBER: _ClassVar[int]
+    DISSENTING_RULES_FIELD_NUMBER: _ClassVar[int]
+    TIED_FIELD_NUMBER: _ClassVar[int]
+    TIE_BREAK_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDE_FIELD_NUMBER: _ClassVar[int]
+    CLASSES_FIELD_NUMBER: _ClassVar[int]
+    ENTROPY_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_FIELD_NUMBER: _ClassVar[int]
+    SPARED_FIELD_NUMBER: _ClassVar[int]
+    REOPEN_FIELD_NUMBER: _ClassVar[int]
+    ABORTED_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
     degraded: bool
     lost: _containers.ScalarMap[str, str]
     choice: str
@@ -1188,7 +1474,67 @@ class Decision(_message.Message):
     minority: _containers.RepeatedCompositeFieldContainer[Minority]
     tokens: _containers.MessageMap[str, Usage]
     stop_reason: str
-    def __init__(self, degraded: bool = ..., lost: _Optional[_Mapping[str, str]] = ..., choice: _Optional[str] = ..., rule: _Optional[str] = ..., order: _Optional[_Iterable[_Union[Ranked, _Mapping]]] = ..., margin: _Optional[float] = ..., condorcet: _Optional[_Union[Condorcet, _Mapping]] = ..., agreement_tau: _Optional[float] = ..., agreement_w: _Optional[float] = ..., consistency: _Optional[float] = ..., objections: _Optional[_Iterable[_Union[Objection, _Mapping]]] = ..., minority: _Optional[_Iterable[_Union[Minority, _Mapping]]] = ..., tokens: _Optional[_Mapping[str, Usage]] = ..., stop_reason: _Optional[str] = ...) -> None: ...
+    policy: str
+    tallies: _containers.RepeatedCompositeFieldContainer[Tally]
+    dissenting_rules: _containers.RepeatedScalarFieldContainer[str]
+    tied: _containers.RepeatedScalarFieldContainer[str]
+    tie_break: str
+    override: Override
+    classes: _containers.ScalarMap[str, str]
+    entropy: float
+    excluded: _containers.RepeatedScalarFieldContainer[str]
+    spared: _containers.RepeatedScalarFieldContainer[str]
+    reopen: _containers.RepeatedScalarFieldContainer[str]
+    aborted: int
+    seed: str
+    def __init__(self, degraded: bool = ..., lost: _Optional[_Mapping[str, str]] = ..., choice: _Optional[str] = ..., rule: _Optional[str] = ..., order: _Optional[_Iterable[_Union[Ranked, _Mapping]]] = ..., margin: _Optional[float] = ..., condorcet: _Optional[_Union[Condorcet, _Mapping]] = ..., agreement_tau: _Optional[float] = ..., agreement_w: _Optional[float] = ..., consistency: _Optional[float] = ..., objections: _Optional[_Iterable[_Union[Objection, _Mapping]]] = ..., minority: _Optional[_Iterable[_Union[Minority, _Mapping]]] = ..., tokens: _Optional[_Mapping[str, Usage]] = ..., stop_reason: _Optional[str] = ..., policy: _Optional[str] = ..., tallies: _Optional[_Iterable[_Union[Tally, _Mapping]]] = ..., dissenting_rules: _Optional[_Iterable[str]] = ..., tied: _Optional[_Iterable[str]] = ..., tie_break: _Optional[str] = ..., override: _Optional[_Union[Override, _Mapping]] = ..., classes: _Optional[_Mapping[str, str]] = ..., entropy: _Optional[float] = ..., excluded: _Optional[_Iterable[str]] = ..., spared: _Optional[_Iterable[str]] = ..., reopen: _Optional[_Iterable[str]] = ..., aborted: _Optional[int] = ..., seed: _Optional[str] = ...) -> None: ...
+
+class Tally(_message.Message):
+    __slots__ = ("rule", "scores", "winners", "low", "high")
+    class ScoresEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class LowEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    class HighEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    WINNERS_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    scores: _containers.ScalarMap[str, float]
+    winners: _containers.RepeatedScalarFieldContainer[str]
+    low: _containers.ScalarMap[str, float]
+    high: _containers.ScalarMap[str, float]
+    def __init__(self, rule: _Optional[str] = ..., scores: _Optional[_Mapping[str, float]] = ..., winners: _Optional[_Iterable[str]] = ..., low: _Optional[_Mapping[str, float]] = ..., high: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class Override(_message.Message):
+    __slots__ = ("by", "rule", "instead_of", "reason")
+    BY_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    INSTEAD_OF_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    by: str
+    rule: str
+    instead_of: str
+    reason: str
+    def __init__(self, by: _Optional[str] = ..., rule: _Optional[str] = ..., instead_of: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class Ranked(_message.Message):
     __slots__ = ("author", "rank", "score")
@@ -1219,9 +1565,13 @@ class Objection(_message.Message):
     def __init__(self, reviewer: _Optional[str] = ..., issue: _Optional[str] = ..., answered: bool = ...) -> None: ...
 
 class Minority(_message.Message):
-    __slots__ = ("voter", "prefers")
+    __slots__ = ("voter", "prefers", "by", "objections")
     VOTER_FIELD_NUMBER: _ClassVar[int]
     PREFERS_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIONS_FIELD_NUMBER: _ClassVar[int]
     voter: str
     prefers: str
-    def __init__(self, voter: _Optional[str] = ..., prefers: _Optional[str] = ...) -> None: ...
+    by: float
+    objections: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, voter: _Optional[str] = ..., prefers: _Optional[str] = ..., by: _Optional[float] = ..., objections: _Optional[_Iterable[str]] = ...) -> None: ...

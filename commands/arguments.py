@@ -1,0 +1,55 @@
+"""What the subcommands' parsers have in common; knows nothing of what any of them does."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from typing import Any
+
+from commands.hints import DEFAULT_URL
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Examples keep their lines, and the names of all commands and options fit their column."""
+
+    def __init__(self, prog: str) -> None:
+        width = min(100, shutil.get_terminal_size().columns) - 2
+        super().__init__(prog, max_help_position=20, width=width)
+
+
+def add_command(
+    commands: Any, name: str, about: str, *examples: str, url: bool = False
+) -> argparse.ArgumentParser:
+    """A subcommand with its examples; `url` for those that ask a running engine."""
+    lines = "\n".join(f"  conclave {example}" for example in examples)
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.",
+        epilog=f"for example:\n{lines}",
+        formatter_class=Help,
+    )
+    if url:
+        add_url(parser, argparse.SUPPRESS)  # else it would hide what stands before the command
+        parser.add_argument("--json", action="store_true", help="JSON on standard output")
+    return parser
+
+
+def add_url(parser: argparse.ArgumentParser, default: str) -> None:
+    """Let the server be named that is asked."""
+    about = f"the engine that is asked, default: $CONCLAVE_URL or {DEFAULT_URL}"
+    parser.add_argument("--url", default=default, help=about)
+
+
+def an_id(said: str) -> str:
+    """A deliberation's id; ArgumentTypeError where it is empty."""
+    if not said.strip():
+        raise argparse.ArgumentTypeError("is empty")
+    return said
+
+
+def a_port(said: str) -> int:
+    """A port's number, 0 to 65535, else ArgumentTypeError."""
+    if not said.isdecimal() or int(said) > 65535:
+        raise argparse.ArgumentTypeError(f"{said!r} is no port, 0 to 65535")
+    return int(said)
