@@ -61,8 +61,13 @@ class Conduct:
 
     def __init__(self, council: Council, limits: Limits, pools: Callable[[Council], Pools]) -> None:
         self._council, self._limits, self._pools_of = council, limits, pools
-        self.pools = pools(council)
-        self._reached: dict[str, Pool] = dict(self.pools)
+        self._pools = pools(council)
+        self._elsewhere: dict[str, Pool] = {}
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The names of the council's own pools."""
+        return tuple(self._pools)
 
     async def bring_to_its_end(self, run: Run, journal: Journal) -> None:
         """Go on from what the journal holds; returns when the end is durable, or on `run.stop`.
@@ -127,13 +132,7 @@ class Conduct:
         with self._clocked(run, transcript) as bell:
             before = tuple(run.records)
             stream = deliberate(
-                run.task,
-                origin.council,
-                self._speak,
-                count,
-                before,
-                bell,
-                known=origin.known,
+                run.task, origin.council, self._speak, count, before, bell, known=origin.known
             )
             async with aclosing(stream) as events:
                 async for event in events:
@@ -184,16 +183,20 @@ class Conduct:
                     await writer.flush()
 
     async def _speak(self, turn: Turn) -> Reply:
-        if turn.pool not in self._reached:
+        pool = self._pools.get(turn.pool) or self._elsewhere.get(turn.pool)
+        if pool is None:
             raise EngineLost(f"pool {turn.pool!r} is not in the configuration any more")
-        return await self._reached[turn.pool].speak(turn)
+        return await pool.speak(turn)
 
     def _reach(self, task: Task, council: Council) -> tuple[Pool, ...]:
         """The pools on which the task's agents are seated; a fork may have another one."""
         if not task.origin:
-            return tuple(self.pools.values())
+            return tuple(self._pools.values())
         found = self._pools_of(council.model_copy(update={"agents": agents(task, council)}))
-        return tuple(self._reached.setdefault(name, pool) for name, pool in found.items())
+        return tuple(
+            self._pools.get(name) or self._elsewhere.setdefault(name, pool)
+            for name, pool in found.items()
+        )
 
     async def _count(self, pools: Sequence[Pool]) -> Count:
         """A count that no model of these pools exceeds; waits until the engines answer."""

@@ -163,7 +163,7 @@ class CouncilActor:
             council_id=self._council.id,
             role=self._council.role,
             agents=tuple(agent.id for agent in self._council.agents),
-            pools=tuple(self._conduct.pools),
+            pools=self._conduct.pools,
             status="busy" if self._runs else "idle",
             running=tuple(self._runs),
             pid=os.getpid(),
