@@ -1,6 +1,7 @@
 """Records of earlier formats stay readable; `tests/records/*.jsonl` are one deliberation each.
 
-The files without a number are of the format that knew neither rules nor tallies nor tie breaks.
+The files without a number are of the format that knew neither rules nor tallies nor tie breaks,
+those with a 2 of the one that has them.
 """
 
 import pytest
@@ -47,3 +48,10 @@ async def test_one_without_an_end_has_nothing_to_reproduce() -> None:
     """It is refused as such."""
     with pytest.raises(InvalidRequest, match="has not ended"):
         await replay(kept("suspended"))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("2-")])
+async def test_what_is_recorded_in_full_is_compared_in_full(name: str) -> None:
+    """Each field of the end, as long as the records have this format's rules."""
+    found = await replay(kept(name))
+    assert found.again == found.recorded
