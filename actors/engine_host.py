@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from actors.chat import Chat
 from actors.engine_args import bind_to_all_cores, check_memory, check_model, engine_args
 from actors.speech import Generation, Request
 from actors.thinking import opens_thinking, split_thinking
@@ -50,37 +51,14 @@ class EngineHost:
         self._tokenizer = llm.get_tokenizer()
         self._parser = _reasoning_parser(config.reasoning_parser, self._tokenizer)
         self.window = config.window
-        self._thinking = config.thinking
+        self._chat = Chat(self._tokenizer, thinking=config.thinking)
         self.block_size: int = cache.block_size
         self.kv_tokens: int = cache.num_gpu_blocks * cache.block_size
-        self.label_id = lru_cache(maxsize=1024)(self._label_id)
+        self.label_id = lru_cache(maxsize=1024)(self._chat.label_id)
 
     def render(self, messages: Sequence[Message], thinks: bool = True) -> list[int]:
         """Token ids of the chat, up to where the model goes on."""
-        return self._encode(self._render_text(messages, thinks))
-
-    def _render_text(self, messages: Sequence[Message], thinks: bool) -> str:
-        # Templates that cannot switch thinking off ignore the argument.
-        extra = {} if thinks and self._thinking else {"enable_thinking": False}
-        text: str = self._tokenizer.apply_chat_template(
-            [message.model_dump() for message in messages],
-            add_generation_prompt=True,
-            tokenize=False,
-            **extra,
-        )
-        return text
-
-    def _encode(self, text: str) -> list[int]:
-        # The template has written the special tokens already.
-        return list(self._tokenizer.encode(text, add_special_tokens=False))
-
-    def _label_id(self, label: str) -> int:
-        """The token after a generation prompt: without the space it has inside a sentence."""
-        prompt = self._render_text((Message(role="user", content="?"),), thinks=False)
-        before, after = self._encode(prompt), self._encode(prompt + label)
-        if len(after) != len(before) + 1 or after[:-1] != before:
-            raise SpeechFailed(f"label {label!r} is not exactly one token for this model")
-        return after[-1]
+        return self._chat.render(messages, thinks=thinks)
 
     async def generate(self, request: Request) -> Generation:
         """Run it; cancelled, it is stopped in the engine and ends as Stopped. EngineLost."""

@@ -209,7 +209,9 @@ async def _first(tasks: list[asyncio.Task[AgentHealth]]) -> AgentHealth:
 
 
 def _counter(tokenizer_json: str) -> Count:
+    """Counts what a text takes in a prompt, where no special token is read out of it."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(tokenizer_json)
+    tokenizer.encode_special_tokens = True
     return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)

@@ -22,7 +22,7 @@ def lay(task: Task, council: Council, count: Count, wording: str) -> Brief:
     is cut is marked in the text and named in `clipped`. `wording` names the prompts that follow.
     """
     fence = hashlib.sha256(f"fence\0{task.salt}".encode()).hexdigest()[:6]
-    parts = _parts(task, council)
+    parts = {name: _safe(text, fence) for name, text in _parts(task, council).items()}
     left = council.budgets.task
     kept_for_task = min(count(parts["task"]), left // 2)
     texts, clipped = [], []
@@ -34,8 +34,9 @@ def lay(task: Task, council: Council, count: Count, wording: str) -> Brief:
             clipped.append(Clipped(part=part, kept=kept, tokens=tokens))
         left -= kept
         texts.append(fenced(part, shown, fence))
-    title, tokens = clip(task.title, TITLE_TOKENS, count)
-    if title != task.title:
+    whole = _safe(task.title, fence)
+    title, tokens = clip(whole, TITLE_TOKENS, count)
+    if title != whole:
         clipped.append(Clipped(part="title", kept=count(title), tokens=tokens))
     return Brief(
         text="\n".join(texts),
@@ -63,7 +64,12 @@ def _line(key: str, value: object) -> str:
 
 def fenced(name: str, text: str, fence: str) -> str:
     """The text between marks it cannot contain, for the code is taken out of it."""
-    return f"<{name} {fence}>\n{text.replace(fence, '······').strip()}\n</{name} {fence}>"
+    return f"<{name} {fence}>\n{_safe(text, fence).strip()}\n</{name} {fence}>"
+
+
+def _safe(text: str, fence: str) -> str:
+    """The text without the fence's code, and without halves of characters that nothing can hold."""
+    return text.replace(fence, "······").encode(errors="replace").decode()
 
 
 def clip(text: str, budget: int, count: Count) -> tuple[str, int]:

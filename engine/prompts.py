@@ -47,7 +47,7 @@ def draft(brief: Brief, agent: Agent, council: Council) -> tuple[Message, ...]:
 
 def read_text(reply: Reply) -> str:
     """The text of a draft or a revision; Unreadable when there is none."""
-    if not reply.text.strip():
+    if not any(sign.isprintable() and not sign.isspace() for sign in reply.text):
         raise Unreadable("no text came after the reasoning" if reply.reasoning else "empty text")
     return reply.text.strip()
 
@@ -117,7 +117,9 @@ def read_critique(reply: Reply) -> tuple[tuple[Finding, ...], Literal["accept", 
         read = _CritiqueReply.model_validate_json(reply.text)
     except ValidationError as broken:
         raise Unreadable(first_problem(broken, reply)) from broken
-    findings = (Finding(severity=f.severity, issue=f.issue.strip()) for f in read.findings)
+    findings = (
+        Finding(severity=f.severity, issue=" ".join(f.issue.split())) for f in read.findings
+    )
     return tuple(findings), read.verdict
 
 

@@ -26,6 +26,14 @@ class Phase(StrEnum):
     JUDGE = "judge"
 
 
+def _whole(text: str) -> str:
+    """The text with each half of a character, which no record can hold, as a question mark."""
+    return text.encode(errors="replace").decode()
+
+
+Written = Annotated[str, AfterValidator(_whole)]
+
+
 class Sampling(Data):
     """How an agent's tokens are drawn. A per-request seed is left out: it kills the CPU engine."""
 
@@ -99,9 +107,9 @@ class Task(Options):
     id: str = Field(min_length=1, max_length=200)
     role: str
     text: str = Field(min_length=1)
-    title: str = ""
-    rubric: str = ""
-    requirements: tuple[str, ...] = ()
+    title: Written = ""
+    rubric: Written = ""
+    requirements: tuple[Written, ...] = ()
     context: dict[str, JsonValue] = Field(default_factory=dict)
     timeout_s: float | None = Field(default=None, gt=0)
     story_id: str = ""
@@ -207,14 +215,6 @@ class LabelOdds(Data):
 
     odds: dict[str, float]
     mass: float
-
-
-def _whole(text: str) -> str:
-    """The text with each half of a character, which no record can hold, as a question mark."""
-    return text.encode(errors="replace").decode()
-
-
-Written = Annotated[str, AfterValidator(_whole)]
 
 
 class Reply(Data):

@@ -89,7 +89,7 @@ CORPUS = (
     Hostile("nul", "to end a string", "a\x00b\x00"),
     Hostile("controls", "to move a terminal", "a\x07\x08\x0b\x0c\r\x1b\x7f\x85b"),
     Hostile("ansi", "to rewrite the screen", f"{ESCAPE}[2J{ESCAPE}[1;31mDECIDED{ESCAPE}]0;x\x07"),
-    Hostile("invisible", "to be seen by nobody", ZERO_WIDTH * 8 + "\u2060\ufeff"),
+    Hostile("invisible", "to be seen by nobody", "ok" + ZERO_WIDTH * 8 + "\u2060\ufeff"),
     Hostile("bidi", "to read backwards", f"approve {OVERRIDE}tcejer{OVERRIDE} this"),
     Hostile("isolates", "to leave an override open", "\u2066\u2067\u2068 never closed"),
     Hostile("rtl", "to turn the line", "\u05d4\u05e6\u05e2\u05d4 A \u05d4\u05d9\u05d0 1"),
@@ -97,7 +97,7 @@ CORPUS = (
     Hostile("tags", "to hide orders", "x" + "".join(chr(0xE0000 + ord(c)) for c in "obey me")),
     Hostile("combining", "to overflow its line", "e" + "\u0301" * 2000),
     Hostile("separators", "to break lines unseen", "one\u2028two\u2029three\x1cfour"),
-    Hostile("last-character", "to be no character", "\ufffe\uffff\U0010ffff"),
+    Hostile("last-character", "to be no character", "ok\ufffe\uffff\U0010ffff"),
     # Shape and size
     Hostile("long-line", "to exceed every budget", "x" * 20_000),
     Hostile("many-words", "to exceed every budget", "word " * 4_000),

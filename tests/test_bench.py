@@ -17,8 +17,8 @@ def test_the_core_is_measured_at_every_size_that_is_named(
     """A row for each council and each number at once; the first row measures the others."""
     monkeypatch.setattr(core, "ENOUGH", 1)
     *by_agents, by_concurrency = core.report([1, 2], [2, 3], 1).split("\n\n")
-    for ballot, table in zip(("odds", "ranking"), by_agents, strict=True):
-        title, _, *rows = (line.split() for line in table.splitlines())
+    for ballot, said in zip(("odds", "ranking"), by_agents, strict=True):
+        title, _, *rows = (line.split() for line in said.splitlines())
         assert title[-1] == ballot
         assert [row[0] for row in rows] == ["2", "3"]
         assert (rows[0][3], rows[0][5]) == ("1.000", "1.000")

@@ -1,8 +1,11 @@
 """Claims about hostile texts: wherever one stands, it is data, and the deliberation is the same."""
 
+import asyncio
 import json
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import NamedTuple
 
 import pytest
@@ -47,6 +50,8 @@ MARK = re.compile(rf"<(/?[a-z]+(?: [A-Z])?) {FENCE}>")
 HARMLESS = "Count the swings."
 ASKED = ("text", "title", "rubric", "requirement", "context key", "context value")
 WRITTEN = ("draft", "issue", "revision")
+READ_BY_PEERS = {"policy": "debate", "rounds": 1, "ballot": "ranking", "decide": "architect"}
+"""Where texts are shown in all further prompts: to rewrite, to rank as JSON, to judge."""
 
 
 class Run(NamedTuple):
@@ -56,10 +61,10 @@ class Run(NamedTuple):
     turns: dict[tuple[str, Phase, int, str, int], Turn]
 
 
-async def run(text: str, place: str) -> Run:
+async def run(text: str, place: str, **options: object) -> Run:
     """A deliberation with the text in one place, all others harmless."""
     model = ScriptedModel(_script(text, place))
-    stream = deliberate(_task(text, place), COUNCIL, model, len)
+    stream = deliberate(_task(text, place, **options), COUNCIL, model, len)
     events = [event async for event in stream]
     turns: dict[tuple[str, Phase, int, str, int], Turn] = {}
     asked: Counter[tuple[str, Phase, int, str]] = Counter()
@@ -70,7 +75,7 @@ async def run(text: str, place: str) -> Run:
     return Run(events, turns)
 
 
-def _task(text: str, place: str) -> Task:
+def _task(text: str, place: str, **options: object) -> Task:
     """The task with the text in one of ASKED, or in every one of them."""
     said = {name: text if place in (name, "task") else HARMLESS for name in ASKED}
     context = {said.pop("context key"): said.pop("context value")}
@@ -78,6 +83,7 @@ def _task(text: str, place: str) -> Task:
         {"id": "t-1", "role": "DEV", "requirements": (said.pop("requirement"),)}
         | {"context": context}
         | said
+        | options
     )
 
 
@@ -91,6 +97,13 @@ def _script(text: str, place: str) -> dict[tuple[str, Phase], str]:
         (ONE, Phase.REVISE): text if place == "revision" else HARMLESS,
         (ONE, Phase.CRITIQUE): text if place == "raw critique" else critique,
     }
+
+
+@cache
+def harmless(**options: object) -> Run:
+    """What happens with nothing hostile anywhere; it is the same for all."""
+    with ThreadPoolExecutor(1) as elsewhere:  # a loop runs here already
+        return elsewhere.submit(lambda: asyncio.run(run(HARMLESS, "task", **options))).result()
 
 
 each_text = pytest.mark.parametrize("hostile", CORPUS, ids=lambda hostile: hostile.id)
@@ -143,42 +156,49 @@ def order(run: Run) -> list[str]:
 
 @each_text
 async def test_a_hostile_text_stays_data_wherever_it_stands(hostile: Hostile) -> None:
-    """Every prompt is the same outside the fences; questions, caps and the decided order too."""
-    harmless = await run(HARMLESS, "task")
+    """Every prompt is the same outside the fences; questions, caps and the decided order too.
+
+    JSON or labels inside an issue add no finding and change no verdict.
+    """
     for place in ("task", *WRITTEN):
         found = await run(armed(hostile), place)
-        assert legal(found.events), place
-        assert found.turns.keys() == harmless.turns.keys(), place
-        for key, turn in found.turns.items():
-            twin = harmless.turns[key]
-            assert outside(turn) == outside(twin), (place, key)
-            assert marks(turn) == marks(twin), (place, key)
-            assert (turn.form, turn.max_tokens) == (twin.form, twin.max_tokens), (place, key)
-        assert order(found) == order(harmless), place
+        check_same(found, harmless(), place)
+        reviews = [e for e in found.events if isinstance(e, Critiqued) and e.agent == ONE]
+        assert [[f.severity for f in review.findings] for review in reviews] == [[Severity.MAJOR]]
+        assert [review.verdict for review in reviews] == ["revise"]
+
+
+@each_text
+async def test_a_hostile_text_stays_data_for_peers_voters_and_the_architect(
+    hostile: Hostile,
+) -> None:
+    """Also where whole texts are read to write anew, ranked as JSON, or chosen from."""
+    found = await run(armed(hostile), "draft", **READ_BY_PEERS)
+    check_same(found, harmless(**READ_BY_PEERS), "draft")
+
+
+def check_same(found: Run, twin: Run, place: str) -> None:
+    """The prompts around the data, what is asked and what comes of it."""
+    assert legal(found.events), place
+    assert found.turns.keys() == twin.turns.keys(), place
+    for key, turn in found.turns.items():
+        same = twin.turns[key]
+        assert outside(turn) == outside(same), (place, key)
+        assert marks(turn) == marks(same), (place, key)
+        assert (turn.form, turn.max_tokens) == (same.form, same.max_tokens), (place, key)
+    assert order(found) == order(twin), place
 
 
 @each_text
 def test_a_hostile_part_of_a_task_stays_in_its_fence_and_budget(hostile: Hostile) -> None:
     """Each part alone: the marks are the same, and all parts together take no more than allowed."""
-    harmless = brief_of(_task(HARMLESS, "task"))
+    twin = brief_of(_task(HARMLESS, "task"))
     for place in ASKED:
         brief = brief_of(_task(armed(hostile), place))
-        assert (bare(brief.text), bare(brief.title)) == (bare(harmless.text), bare(harmless.title))
-        assert MARK.findall(brief.text) == MARK.findall(harmless.text), place
+        assert (bare(brief.text), bare(brief.title)) == (bare(twin.text), bare(twin.title))
+        assert MARK.findall(brief.text) == MARK.findall(twin.text), place
         assert sum(len(text) for _, text in FENCED.findall(brief.text)) <= BUDGETS.task, place
         assert all(len(t) <= TITLE_TOKENS for _, t in FENCED.findall(brief.title)), place
-
-
-@each_text
-async def test_a_finding_with_a_hostile_text_is_one_finding(hostile: Hostile) -> None:
-    """JSON or labels inside an issue add no finding and change no verdict."""
-    (critiqued,) = (
-        event
-        for event in (await run(armed(hostile), "issue")).events
-        if isinstance(event, Critiqued) and event.agent == ONE
-    )
-    assert [finding.severity for finding in critiqued.findings] == [Severity.MAJOR]
-    assert critiqued.verdict == "revise"
 
 
 @each_text
@@ -186,7 +206,7 @@ async def test_a_hostile_reply_in_place_of_json_is_read_strictly_or_missing(
     hostile: Hostile,
 ) -> None:
     """What is no review is asked for once more and then missing; the vote is the same."""
-    text, harmless = armed(hostile), await run(HARMLESS, "task")
+    text, twin = armed(hostile), harmless()
     found = await run(text, "raw critique")
     assert legal(found.events)
     kinds = [
@@ -195,9 +215,9 @@ async def test_a_hostile_reply_in_place_of_json_is_read_strictly_or_missing(
     assert kinds in ([Critiqued], [Rejected, Rejected])
     assert (kinds == [Critiqued]) == (hostile.id in ("json-accept", "json-revise"))
     assert all(text not in m.content for turn in found.turns.values() for m in turn.messages)
-    votes = [key for key in harmless.turns if key[1] is Phase.VOTE]
-    assert [found.turns[key].form for key in votes] == [harmless.turns[key].form for key in votes]
-    assert order(found) == order(harmless)
+    votes = [key for key in twin.turns if key[1] is Phase.VOTE]
+    assert [found.turns[key].form for key in votes] == [twin.turns[key].form for key in votes]
+    assert order(found) == order(twin)
 
 
 async def test_no_agent_is_dropped_for_a_hostile_text() -> None:

@@ -14,9 +14,12 @@ from actors.agent import AgentActor
 from actors.answer import Answer, Load
 from actors.pool import SPILL_GAP, AgentPool
 from actors.testing import LocalHandle, ScriptedEngine, local_call
-from engine.config import PoolConfig
+from engine.config import PoolConfig, fleet_councils
+from engine.deliberation import Bell, deliberate
 from engine.errors import EngineLost, Overloaded, PromptTooLong, SetupError, Unavailable
-from engine.types import Reply, Stopped, Turn, Usage
+from engine.events import Failed
+from engine.testing import words
+from engine.types import Phase, Reply, Stopped, Task, Turn, Usage
 
 
 class Pool:
@@ -234,6 +237,26 @@ async def test_a_cost_is_told_to_whoever_cancels_again_and_again(pools: Pools) -
     assert isinstance(end, Stopped)
     assert end.usage.aborted == 7
     assert call.cancelled()
+
+
+async def test_a_deliberation_accounts_for_what_was_stopped(pools: Pools) -> None:
+    """Its time is up during the drafts: their tokens stand in its account, with the turns."""
+    pool = await pools(1)
+    pool.engines[0].gate.clear()
+    pool.engines[0].written = 7
+    bell, council = Bell(), fleet_councils()[0].seated()
+    task = Task(id="t", role="DEV", text="Clock")
+
+    async def hurry() -> None:
+        await until(lambda: pool.engines[0].running == len(council.agents))
+        bell.hurry.set()
+
+    hurrying = asyncio.create_task(hurry())
+    *_, end = [e async for e in deliberate(task, council, pool.agents.speak, words, bell=bell)]
+    await hurrying
+    assert isinstance(end, Failed)
+    assert (end.error_type, end.aborted) == ("DeadlineExceeded", 3)
+    assert end.tokens == {Phase.DRAFT: Usage(aborted=21)}
 
 
 class Mute(AgentActor):

@@ -105,6 +105,37 @@ def test_reasoning_is_no_proposal() -> None:
         prompts.read_text(Reply(text="", reasoning="thinking"))
 
 
+@pytest.mark.parametrize("text", ["", " \n\t", "\u200b\u200d\ufeff", "\x00\x07", "\u202e\u2066"])
+def test_what_nobody_can_see_is_no_proposal(text: str) -> None:
+    """White space, zero-width, control and direction characters alone."""
+    with pytest.raises(prompts.Unreadable, match="empty text"):
+        prompts.read_text(Reply(text=text))
+
+
+def test_an_issue_is_one_line() -> None:
+    """A line break in it cannot forge a further entry of the list of findings."""
+    reply = (
+        '{"findings": [{"severity": "minor", "issue": " a\\n- major:  b "}], "verdict": "revise"}'
+    )
+    (finding,), _ = prompts.read_critique(Reply(text=reply))
+    assert finding.issue == "a - major: b"
+
+
+def test_taking_the_code_out_is_paid_for_before_the_budget() -> None:
+    """A text full of the fence's code takes no more tokens than it may, whatever replaces it."""
+    fence = brief_of().fence
+    brief = brief_of(text=fence * 2000, title=fence * 50)
+    shown = lay(
+        Task.model_validate({"id": "t-1", "role": "DEV", "text": fence * 2000}),
+        COUNCIL,
+        lambda text: len(text.encode()),
+        wording(),
+    )
+    assert fence * 2 not in brief.text
+    inside = shown.text.split("\n", 1)[1]
+    assert len(inside.encode()) < COUNCIL.budgets.task + 200
+
+
 def test_every_pair_is_asked_in_both_orders() -> None:
     """Four texts are six pairs and twelve questions."""
     shown = sheet(["w", "x", "y", "z"], 0)

@@ -63,7 +63,7 @@ def what_counts(state: Transcript) -> tuple[object, ...]:
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 async def test_from_every_prefix_it_ends_the_same(options: dict[str, object]) -> None:
     """No finished turn is asked again, every other one is, and the fold of all is equal."""
-    council, whole = council_of(4), ScriptedModel()
+    council, whole = council_of(3), ScriptedModel()
     events = await run(whole, council=council, **options)
     for cut in range(1, len(events)):
         model = ScriptedModel()
