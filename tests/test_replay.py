@@ -28,6 +28,7 @@ WAYS = (
     {"policy": "best_of_n", "samples": 3},
     {"policy": "debate", "rounds": 3, "quorum": 0.6, "stability": 2},
     {"policy": "cascade", "rounds": 1},
+    {"rounds": 2, "quorum": 0.5},
     {"policy": "moa", "layers": 3},
     {"rounds": 2, "gain": 0.3, "token_budget": 120},
     {"policy": "debate", "token_budget": 60, "early": True},
