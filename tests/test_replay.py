@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recording import THREE, MixedModel, a_task, altered, no_sundial, recorded, stamped
+from recording import ONE, THREE, TWO, MixedModel, a_task, altered, no_sundial, recorded, stamped
 
 from engine.decision import failed
 from engine.deliberation import Bell
@@ -163,6 +163,22 @@ async def test_a_vote_cut_short_is_not_gone_on_with() -> None:
     marked = next(n for n, r in enumerate(records) if isinstance(r.event, Hastened))
     found = await replay(altered(records, marked))
     assert [line for line in found.differences if line.startswith("stop_reason: was deadline")]
+
+
+async def test_a_prober_whose_review_cannot_be_read_is_silent() -> None:
+    """It is asked twice for its review and then no more, though its probe was read."""
+    model = ScriptedModel({(agent, Phase.DRAFT): "a sundial" for agent in (ONE, TWO, THREE)})
+    critiques: list[Turn] = []
+
+    async def speak(turn: Turn) -> Reply:
+        critiques.extend([turn] if turn.phase is Phase.CRITIQUE else [])
+        return Reply() if len(critiques) > 1 and turn is critiques[-1] else await model(turn)
+
+    way = {"quorum": 1.0, "topology": "full", "rounds": 1}
+    async with asyncio.timeout(10):
+        records = await recorded(a_task(**way), speak)
+    assert len(critiques) == 1 + 2 * 6
+    assert (await replay(records)).reproduced
 
 
 @pytest.mark.parametrize("tally", [Rule.IRV, Rule.KEMENY, Rule.BRADLEY_TERRY])
