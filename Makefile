@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 
 .DEFAULT_GOAL := setup
-.PHONY: setup demo serve test lint mutants bench proto lock clean
+.PHONY: setup demo serve test fuzz lint mutants bench proto lock clean
 
 setup:
 	@$(or $(PYTHON),$(error No Python was found. Install Python 3.11 or newer)) tools/setup.py
@@ -24,6 +24,10 @@ lint: setup
 # Whether the tests notice a changed engine; minutes. Name some files with make mutants FILES=...
 mutants: setup
 	@$(BIN)/python tools/mutants.py $(FILES)
+
+# The engine's properties with thousands of other examples each; minutes
+fuzz: setup
+	@$(BIN)/python tools/stages.py fuzz
 
 # What the engine costs; bench/ has one file for each BENCH
 BENCH ?= core

@@ -109,7 +109,7 @@ class Task(Options):
     text: str = Field(min_length=1)
     title: Written = ""
     rubric: Written = ""
-    requirements: tuple[Written, ...] = ()
+    requirements: tuple[str, ...] = ()
     context: dict[str, JsonValue] = Field(default_factory=dict)
     timeout_s: float | None = Field(default=None, gt=0)
     story_id: str = ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from http_twin import Twin, serving
+from hypothesis import settings
 
 from actors.embedded import nats_server
 from actors.nats_server import NatsServer
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from house import House
 
 pytest_plugins = ["seats"]
+
+# What is tried is the same in each run; `make fuzz` tries others, and more of them.
+settings.register_profile("quick", max_examples=40, derandomize=True, deadline=None)
+settings.register_profile("fuzz", max_examples=3000, deadline=None)
+settings.load_profile("quick")
 
 if sys.version_info < (3, 12):
     # Python 3.11 raises SystemError where a syntax tree is built (pytest rewrites asserts) and the

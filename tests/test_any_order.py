@@ -182,4 +182,4 @@ class Deliberations(RuleBasedStateMachine):
 
 
 TestAnyOrder = Deliberations.TestCase
-TestAnyOrder.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestAnyOrder.settings = settings(stateful_step_count=25)

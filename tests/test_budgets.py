@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 from deadline import until_async
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rehearsal import COUNCIL, ONE, THREE, TWO, Speaker, decided, of, recorded, run, task
 
@@ -108,7 +108,6 @@ async def test_asking_again_is_paid_for_out_of_the_same_budget() -> None:
     assert decided(events).stop_reason is StopReason.BUDGET
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 4000),
     st.sampled_from(list(POLICIES)),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import combinations_with_replacement, permutations, product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from profiles import NAMES, ballots
 
@@ -102,7 +102,6 @@ drawn_councils = st.integers(3, 5).flatmap(
 )
 
 
-@settings(max_examples=40)
 @given(drawn_councils, st.randoms(use_true_random=False))
 def test_no_ballots_unseat_who_is_decided(
     drawn: tuple[str, list[Ballot], list[str]], chance: random.Random

@@ -4,7 +4,7 @@ import asyncio
 from zlib import crc32
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from legality import check_legal
 from rehearsal import council_of, recorded, run, state_of
@@ -78,7 +78,6 @@ async def test_from_every_prefix_it_ends_the_same(options: dict[str, object]) ->
             assert asked <= {turn.id for turn in whole.turns}
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(OPTIONS[:-1]), st.integers(0, 9), st.integers(0, 9), st.floats(0, 1))
 def test_from_any_prefix_in_any_order_it_ends_the_same(
     options: dict[str, object], before: int, after: int, share: float

@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from profiles import CONDORCET, CYCLE, SCHULZE, TENNESSEE, by_blocks, profiles
 
@@ -31,7 +31,6 @@ MONOTONE = [rule for rule in Rule if rule not in {Rule.IRV, Rule.APPROVAL}]
 full = profiles(authors=False, least=1, voters=5)
 
 
-@settings(max_examples=50)
 @given(profiles())
 def test_tiers_are_the_scores_in_order(votes: Profile) -> None:
     """Best first, ties together and in sealed order, everybody once; winners are the first."""
@@ -46,7 +45,6 @@ def test_tiers_are_the_scores_in_order(votes: Profile) -> None:
             assert found.winners in {(), found.tiers[0]}
 
 
-@settings(max_examples=50)
 @given(st.data())
 def test_all_voters_are_equal(data: st.DataObject) -> None:
     """The order in which ballots come changes no rule's tally in any digit."""
@@ -55,7 +53,6 @@ def test_all_voters_are_equal(data: st.DataObject) -> None:
     assert all_tallies(shuffled) == all_tallies(votes)
 
 
-@settings(max_examples=50)
 @given(st.data())
 def test_all_candidates_are_equal(data: st.DataObject) -> None:
     """Other names and another sealed order, and every rule names the same ones by new names."""
@@ -76,7 +73,6 @@ def under(new: dict[str, str], ballot: Ballot) -> Ballot:
     )
 
 
-@settings(max_examples=50)
 @given(full)
 def test_no_rule_prefers_what_everybody_puts_below(votes: Profile) -> None:
     """Where all put a above b, b never scores more, and no rule but approval names b alone."""
@@ -114,7 +110,6 @@ def test_whom_most_put_first_is_chosen(votes: Profile) -> None:
             assert {tally(rule, votes).winners for rule in MAJORITARIAN} == {(candidate,)}
 
 
-@settings(max_examples=50)
 @given(st.data())
 def test_a_winner_that_moves_up_stays_a_winner(data: st.DataObject) -> None:
     """One voter swaps a winner with the candidate just above it."""

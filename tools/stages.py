@@ -39,6 +39,11 @@ STAGES: dict[str, list[Step]] = {
     "real": [[["-m", "actors.small_model"]], [[*PYTEST, "ray or model"]]],
 }
 
+APART: dict[str, list[Step]] = {
+    "fuzz": [[[*QUICK, "--hypothesis-profile=fuzz", "--timeout=3600", *PURE]]],
+}
+"""What runs only when it is named."""
+
 
 def main(names: list[str]) -> int:
     """Run the stages; the exit code is the first failing command's."""
@@ -46,7 +51,7 @@ def main(names: list[str]) -> int:
     for name in names or STAGES:
         print(f"== {name}", flush=True)
         stage_started = time.monotonic()
-        for step in STAGES[name]:
+        for step in (STAGES | APART)[name]:
             code = run(step)
             if code:
                 print(f"== {name} FAILED after {time.monotonic() - stage_started:.1f} s")
