@@ -15,6 +15,7 @@ from rich.console import Console
 
 from commands.arguments import Help, a_port, add_command, add_url, an_id
 from commands.asking import add_deliberate, options_of
+from commands.forking import add_fork, add_replay
 from commands.hints import default_url
 from engine.errors import ConclaveError
 
@@ -67,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     add_deliberate(commands).set_defaults(run=_deliberate)
     _add_plan(commands)
     _add_reading(commands)
+    add_replay(commands).set_defaults(run=_replay)
+    add_fork(commands).set_defaults(run=_fork)
     return parser
 
 
@@ -236,6 +239,36 @@ def _one(options: argparse.Namespace) -> None:
     with Client(options.url, screen.beside(form).print) as client:
         does = {"watch": watch, "show": show, "cancel": cancel}[options.command]
         does(client, options.id, form, screen)
+
+
+def _replay(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.replay import replay, replay_file
+
+    if options.file:
+        replay_file(options.file, _form(options), _screen())
+        return
+    screen, form = _screen(), _form(options)
+    with Client(options.url, screen.beside(form).print) as client:
+        replay(client, options.id, form, screen)
+
+
+def _fork(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.deliberate import new_id
+    from commands.fork import Change, fork
+
+    change = Change(
+        origin=options.origin,
+        id=options.id or new_id(),
+        without=tuple(options.without),
+        policy=options.policy,
+        tally=options.tally,
+        model=options.model,
+    )
+    screen, form = _screen(), _form(options)
+    with Client(options.url, screen.beside(form).print) as client:
+        fork(client, change, form, screen)
 
 
 def _whole(options: argparse.Namespace) -> None:

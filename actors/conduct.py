@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from typing import Any, Literal, Never, Protocol
 
-from actors.journal import Journal, Writer, envelope
-from actors.messages import ROLE, TOOK_MS
+from actors.ending import end_durably
+from actors.journal import Journal, Writer
 from actors.run import Run, Stop
 from engine.brief import lay
 from engine.config import Limits
 from engine.decision import failed
 from engine.deliberation import Bell, deliberate
-from engine.errors import ConclaveError, Conflict, EngineLost, InvalidRequest, Unavailable
+from engine.errors import (
+    ConclaveError,
+    Conflict,
+    EngineLost,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
 from engine.events import END, Convened, Suspended
 from engine.fanout import ended
-from engine.results import payload, result
+from engine.forks import Origin, origin_of
+from engine.seats import agents
 from engine.transcript import Transcript, fold
 from engine.types import Council, Count, Reply, Task, Turn
 from engine.wording import wording
 
-PRODUCER = "conclave"
 LAST_WORDS_WITHIN_S = 5.0
 """A suspension that cannot be written is none the worse: the journal is resumed as it is."""
 CANCELLED = "it was cancelled on request"
@@ -46,11 +53,21 @@ class Pool(Protocol):
         """The reply to a turn; SpeechFailed where there will be none."""
 
 
-class Conduct:
-    """Drives the runs of one council."""
+Pools = Mapping[str, Pool]
 
-    def __init__(self, council: Council, pools: Mapping[str, Pool], limits: Limits) -> None:
-        self._council, self._pools, self._limits = council, pools, limits
+
+class Conduct:
+    """Drives the runs of one council, and of forks with agents of it, wherever these are seated."""
+
+    def __init__(self, council: Council, limits: Limits, pools: Callable[[Council], Pools]) -> None:
+        self._council, self._limits, self._pools_of = council, limits, pools
+        self._pools = pools(council)
+        self._elsewhere: dict[str, Pool] = {}
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The names of the council's own pools."""
+        return tuple(self._pools)
 
     async def bring_to_its_end(self, run: Run, journal: Journal) -> None:
         """Go on from what the journal holds; returns when the end is durable, or on `run.stop`.
@@ -67,7 +84,8 @@ class Conduct:
             return
         writer = journal.writer(run.task.id, history.last)
         try:
-            await _unless(writer.failed(), self._work(run, writer, transcript))
+            work = self._work(run, writer, transcript, journal)
+            await _unless(writer.failed(), work)
         except asyncio.CancelledError:
             if run.why is None:
                 raise
@@ -75,14 +93,17 @@ class Conduct:
         finally:
             await writer.close()
 
-    async def _work(self, run: Run, writer: Writer, transcript: Transcript) -> None:
+    async def _work(
+        self, run: Run, writer: Writer, transcript: Transcript, journal: Journal
+    ) -> None:
         if run.why is Stop.CANCEL:
             await self._end_without(run, writer, "Cancelled", CANCELLED)
         elif transcript.broke_off >= BREAKS:
             why = f"it broke off {transcript.broke_off} times and finished no turn in between"
             await self._end_without(run, writer, "Broken", why)
         else:
-            await self._deliberate(run, writer, transcript)
+            origin = await self._origin(run.task, journal)
+            await self._deliberate(run, writer, transcript, origin)
 
     async def _end_without(
         self, run: Run, writer: Writer, kind: Literal["Cancelled", "Broken"], message: str
@@ -93,13 +114,26 @@ class Conduct:
         run.note(failed(fold(run.records), kind, message))
         await end_durably(run, writer)
 
-    async def _deliberate(self, run: Run, writer: Writer, transcript: Transcript) -> None:
-        count = await self._count()
-        if not (transcript.task or run.terms.clips):
+    async def _origin(self, task: Task, journal: Journal) -> Origin:
+        """The council in force and what is known before anybody is asked; NotFound."""
+        if not task.origin:
+            return Origin(self._council, {})
+        history = await journal.read(task.origin)
+        if not history.records:
+            raise NotFound(f"no deliberation {task.origin!r} is in the journal to be forked")
+        return origin_of(history.records)
+
+    async def _deliberate(
+        self, run: Run, writer: Writer, transcript: Transcript, origin: Origin
+    ) -> None:
+        count = await self._count(self._reach(run.task, origin.council))
+        if not (transcript.task or run.terms.clips or run.task.origin):
             self._refuse_what_would_be_clipped(run.task, count)
         with self._clocked(run, transcript) as bell:
             before = tuple(run.records)
-            stream = deliberate(run.task, self._council, self._speak, count, before, bell)
+            stream = deliberate(
+                run.task, origin.council, self._speak, count, before, bell, known=origin.known
+            )
             async with aclosing(stream) as events:
                 async for event in events:
                     record = run.note(event)
@@ -149,17 +183,28 @@ class Conduct:
                     await writer.flush()
 
     async def _speak(self, turn: Turn) -> Reply:
-        if turn.pool not in self._pools:
+        pool = self._pools.get(turn.pool) or self._elsewhere.get(turn.pool)
+        if pool is None:
             raise EngineLost(f"pool {turn.pool!r} is not in the configuration any more")
-        return await self._pools[turn.pool].speak(turn)
+        return await pool.speak(turn)
 
-    async def _count(self) -> Count:
-        """A count that no model of this council exceeds; waits until the engines answer."""
-        pools = tuple(self._pools.values())
+    def _reach(self, task: Task, council: Council) -> tuple[Pool, ...]:
+        """The pools on which the task's agents are seated; a fork may have another one."""
+        if not task.origin:
+            return tuple(self._pools.values())
+        found = self._pools_of(council.model_copy(update={"agents": agents(task, council)}))
+        return tuple(
+            self._pools.get(name) or self._elsewhere.setdefault(name, pool)
+            for name, pool in found.items()
+        )
+
+    async def _count(self, pools: Sequence[Pool]) -> Count:
+        """A count that no model of these pools exceeds; waits until the engines answer."""
         ready = await asyncio.gather(*map(_trouble, pools))
         counts = [await p.count() for p, trouble in zip(pools, ready, strict=True) if not trouble]
         if not counts:
-            raise Unavailable(f"no engine of {self._council.id} answers: {ready[0]}")
+            why = next(iter(ready), "its pools are not in the configuration any more")
+            raise Unavailable(f"no engine of {self._council.id} answers: {why}")
         return lambda text: max(count(text) for count in counts)
 
     def _refuse_what_would_be_clipped(self, task: Task, count: Count) -> None:
@@ -173,23 +218,6 @@ class Conduct:
                     f"has {cut.tokens} tokens and {cut.kept} fit: {self._council.role} takes "
                     f"{room} for rubric, requirements, text and context together",
                 )
-
-
-async def end_durably(run: Run, writer: Writer) -> None:
-    """Write the run's last record as its end; returns when the journal holds it."""
-    state, last = fold(run.records), run.records[-1]
-    assert state.task is not None
-    view = result(state)
-    message = envelope(
-        event_type=f"orchestration.deliberation.{view.status}",
-        payload=payload(state),
-        key=state.task.id,
-        correlation_id=state.task.story_id or state.task.id,
-        producer=PRODUCER,
-        at=last.at,
-        metadata={"record": last.model_dump(mode="json")},
-    )
-    await writer.end(last, message, {ROLE: view.role, TOOK_MS: str(round(state.worked_s * 1000))})
 
 
 def conflict(task: Task) -> Conflict:

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Literal
 
 from actors.attendance import Attendance
@@ -63,8 +64,7 @@ class CouncilActor:
         council = config.council(role)
         assert council is not None, f"no council {role} in the configuration"
         self._council, self._bus, self._die = council, config.bus, die
-        self._pools = pools(config, council)
-        self._conduct = Conduct(council, self._pools, config.limits)
+        self._conduct = Conduct(council, config.limits, partial(pools, config))
         self._journal: Journal | None = None
         self._connecting: Flights[Journal] = Flights()
         self._attendance = Attendance(self._deserted)
@@ -163,7 +163,7 @@ class CouncilActor:
             council_id=self._council.id,
             role=self._council.role,
             agents=tuple(agent.id for agent in self._council.agents),
-            pools=tuple(self._pools),
+            pools=self._conduct.pools,
             status="busy" if self._runs else "idle",
             running=tuple(self._runs),
             pid=os.getpid(),

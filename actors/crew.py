@@ -95,8 +95,8 @@ class BridgeActor:
 
 
 def pools_of(roster: Roster, config: Config, council: Council) -> dict[str, AgentPool]:
-    """A council's way to each pool its agents are seated on."""
-    wanted = dict.fromkeys(agent.pool for agent in council.agents)
+    """A council's way to each pool its agents are seated on; one that is gone is left out."""
+    wanted = dict.fromkeys(a.pool for a in council.agents if a.pool in config.pools)
     return {
         name: AgentPool(name, config.pools[name], partial(_replica, roster.agents[name]))
         for name in wanted

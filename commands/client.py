@@ -101,6 +101,10 @@ class Client:
         """
         return self._followed("POST", "/v1/deliberations", 0, request)
 
+    def fork(self, id: str, request: Mapping[str, Any]) -> Iterator[Record]:
+        """Wait for a fork of a deliberation and tell its records, as `deliberate` does."""
+        return self._followed("POST", f"{_path(id)}/forks", 0, request)
+
     def events(self, id: str, after: int = 0) -> Iterator[Record]:
         """The records behind `after`, those to come as they come, up to the end."""
         return self._followed("GET", f"{_path(id)}/events", after, None)

@@ -70,7 +70,7 @@ def follow(records: Iterable[Record], form: Form, screen: Screen) -> Transcript:
 
 def conclude(client: Client, state: Transcript, form: Form, screen: Screen) -> None:
     """Show how it ended; NoDecision if it failed."""
-    found = _read(client, state)
+    found = stored(client, state)
     if form is not Form.JSON_LINES:
         show_result(found, form, screen)
     if found.decision is None:
@@ -92,7 +92,7 @@ def json_out(screen: Screen, document: str) -> None:
     print(document, file=screen.out.file, flush=True)
 
 
-def _read(client: Client, state: Transcript) -> Result:
+def stored(client: Client, state: Transcript) -> Result:
     """What the server has kept; what was heard if it cannot be asked any more."""
     assert state.task is not None
     try:

@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from engine.arrival import check_values
 from engine.config import Config
+from engine.data import Data
 from engine.errors import InvalidEvent, InvalidRequest, TooLarge
 from engine.options import Options
 from engine.policies import POLICIES, Rules, check_seats, named, settle
@@ -19,7 +20,8 @@ from engine.types import Council, Task
 
 MOST_DIGITS = 12
 EVENTS = "/events"
-"""What follows an id in the path of its events, so that no id may end so."""
+FORKS = "/forks"
+"""What follows an id in the path of its events and of its forks, so that no id may end so."""
 
 
 class DeliberationRequest(Options):
@@ -52,9 +54,9 @@ class DeliberationRequest(Options):
         if size > most:
             raise too_large(size, most)
         options = self._options(council)
-        _check_caps(settle(options, council), council, config)
+        check_caps(settle(options, council), council, config)
         return Task(
-            id=self._id(key),
+            id=identity(self.task_id, key),
             role=council.role,
             text=self.text,
             title=self.title,
@@ -82,17 +84,6 @@ class DeliberationRequest(Options):
             return options.model_copy(update={"layers": self.max_iterations + 1})
         return options.model_copy(update={"rounds": self.max_iterations})
 
-    def _id(self, key: str) -> str:
-        if self.task_id and key:
-            raise InvalidRequest("task_id", "is an idempotency key already; send one of the two")
-        if self.task_id in (".", ".."):
-            raise InvalidRequest("task_id", f"{self.task_id!r} is no name in a path; send another")
-        if self.task_id.endswith(EVENTS):
-            raise InvalidRequest("task_id", f"ends in {EVENTS!r}, the path of events; send another")
-        if key:
-            return f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-        return self.task_id or str(uuid.uuid4())
-
     def _written(self) -> bytes:
         """As the journal must be able to keep it: Python reads more than JSON can say."""
         try:
@@ -104,17 +95,38 @@ class DeliberationRequest(Options):
             raise InvalidRequest("context", f"cannot be kept as JSON: {error}") from error
 
 
+def identity(task_id: str, key: str) -> str:
+    """The id that a request names itself, or by an idempotency key; a new one for neither."""
+    if task_id and key:
+        raise InvalidRequest("task_id", "is an idempotency key already; send one of the two")
+    if task_id in (".", ".."):
+        raise InvalidRequest("task_id", f"{task_id!r} is no name in a path; send another")
+    for ending in (EVENTS, FORKS):
+        if task_id.endswith(ending):
+            what = f"ends in {ending!r}, the path of {ending[1:]}; send another"
+            raise InvalidRequest("task_id", what)
+    if key:
+        return f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+    return task_id or str(uuid.uuid4())
+
+
 def request_schema() -> dict[str, Any]:
     """The request as JSON Schema with nothing beside it, to be put anywhere into a document.
 
     What the options mean is said with them.
     """
-    schema = DeliberationRequest.model_json_schema()
-    parts = schema.pop("$defs")
+    schema = standing_alone(DeliberationRequest)
     about = (inspect.getdoc(kind) or "" for kind in (DeliberationRequest, Options))
     policies = "\n".join(f"- `{policy.name}`: {policy.about}" for policy in POLICIES.values())
     said = "\n\n".join((*about, "`policy` is one of:", policies))
-    return {**_whole(schema, parts), "description": said}
+    return {**schema, "description": said}
+
+
+def standing_alone(kind: type[Data]) -> dict[str, Any]:
+    """The JSON Schema of a kind of data, with no reference to what stands elsewhere."""
+    schema = kind.model_json_schema()
+    found: dict[str, Any] = _whole(schema, schema.pop("$defs", {}))
+    return found
 
 
 def _whole(schema: Any, parts: dict[str, Any]) -> Any:
@@ -160,7 +172,7 @@ def seconds(timeout_ms: str) -> float | None:
     return int(timeout_ms) / 1000
 
 
-def _check_caps(rules: Rules, council: Council, config: Config) -> None:
+def check_caps(rules: Rules, council: Council, config: Config) -> None:
     """InvalidRequest for the first option that is over what this server or this council has."""
     limits, seats = config.limits, len(council.agents)
     if _in_layers(rules):

@@ -21,6 +21,7 @@ from actors.roster import Roster
 from actors.run import Conclusion, Terms
 from actors.supervisor import State
 from edges.asked import DeliberationRequest, seconds
+from edges.forking import ForkRequest
 from engine.config import Config
 from engine.data import Data
 from engine.errors import ConclaveError, InvalidRequest, NotFound, Unavailable
@@ -114,6 +115,10 @@ class Desk:
     def admit(self, request: DeliberationRequest, key: str = "") -> Task:
         """The task of a request, checked; `key` is an idempotency key instead of a task_id."""
         return request.task(self.config, key)
+
+    async def fork(self, origin: str, request: ForkRequest, key: str = "") -> Task:
+        """The task of a fork of a deliberation that has ended. NotFound, InvalidRequest."""
+        return request.task((await self.journalled(origin)).records, self.config, key)
 
     def allowance(self, task: Task, timeout_ms: str = "") -> float:
         """Seconds until the decision must be there: the least of what task, caller, server say."""

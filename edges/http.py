@@ -16,13 +16,15 @@ from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 
 from actors.run import Conclusion
-from edges.asked import EVENTS, read_request, request_schema, too_large
+from edges.asked import EVENTS, FORKS, read_request, request_schema, standing_alone, too_large
 from edges.desk import CouncilInfo, Desk, Status
+from edges.forking import ForkRequest, read_fork
 from edges.refusals import Problem, problem
 from edges.sse import MEDIA_TYPE, server_sent
 from engine.errors import ConclaveError, InvalidRequest
 from engine.events import Record
 from engine.results import Result, result
+from engine.types import Task
 
 PATH = "/v1/deliberations"
 LATER = "respond-async"
@@ -37,12 +39,12 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": request_schema()}},
-    }
-}
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
+    """How a route's body is documented: it is read by ourselves, within a cap."""
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 STREAMED: dict[str, Any] = {
     "description": "The result, or with `Accept: text/event-stream` the events as they come",
     "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
@@ -97,7 +99,7 @@ class HttpDoor:
         PATH,
         response_model=Result,
         responses={200: STREAMED, 202: {"model": Result}, **_refusals(400, 409, 413, 504)},
-        openapi_extra=BODY,
+        openapi_extra=_body(request_schema()),
     )
     async def deliberate(
         self,
@@ -116,15 +118,30 @@ class HttpDoor:
         """
         body = await _read_within(request, self._desk.config.bus.max_event_bytes)
         task = self._desk.admit(read_request(body), idempotency_key)
-        within_s = self._desk.allowance(task, x_timeout_ms)
-        place = {"Location": f"{PATH}/{quote(task.id, safe='')}"}
-        if _names(prefer, LATER):
-            accepted = await self._desk.accept(task, within_s)
-            return _answer(accepted, 202, {**place, "Preference-Applied": LATER})
-        if _names(accept, MEDIA_TYPE):
-            records = self._desk.follow(task, within_s)
-            return self._streamed(_behind(await anext(records), records), place)
-        return _answer(await self._desk.conclude(task, within_s), 200, place)
+        return await self._deliberated(task, prefer, accept, x_timeout_ms)
+
+    @api.post(
+        f"{PATH}/{{task_id:path}}{FORKS}",
+        response_model=Result,
+        responses={200: STREAMED, 202: {"model": Result}, **_refusals(400, 404, 409, 413, 504)},
+        openapi_extra=_body(standing_alone(ForkRequest)),
+    )
+    async def fork(
+        self,
+        request: Request,
+        task_id: str,
+        prefer: Annotated[str, Header()] = "",
+        accept: Annotated[str, Header()] = "",
+        idempotency_key: Annotated[str, Header(max_length=512)] = "",
+        x_timeout_ms: Annotated[str, Header()] = "",
+    ) -> Response:
+        """Deliberate on it again with a change; what is asked the same is not asked again.
+
+        The deliberation must have ended. The answer is as for any other, by the same headers.
+        """
+        body = await _read_within(request, self._desk.config.bus.max_event_bytes)
+        task = await self._desk.fork(task_id, read_fork(body), idempotency_key)
+        return await self._deliberated(task, prefer, accept, x_timeout_ms)
 
     @api.get(
         f"{PATH}/{{task_id:path}}{EVENTS}",
@@ -178,6 +195,20 @@ class HttpDoor:
         response.status_code = 503 if state.troubles else 200
         posts: list[JsonValue] = [post.model_dump(mode="json") for post in state.posts]
         return {"ready": not state.troubles, "troubles": list(state.troubles), "posts": posts}
+
+    async def _deliberated(
+        self, task: Task, prefer: str, accept: str, x_timeout_ms: str
+    ) -> Response:
+        """The answer to a task in the form that its headers ask for."""
+        within_s = self._desk.allowance(task, x_timeout_ms)
+        place = {"Location": f"{PATH}/{quote(task.id, safe='')}"}
+        if _names(prefer, LATER):
+            accepted = await self._desk.accept(task, within_s)
+            return _answer(accepted, 202, {**place, "Preference-Applied": LATER})
+        if _names(accept, MEDIA_TYPE):
+            records = self._desk.follow(task, within_s)
+            return self._streamed(_behind(await anext(records), records), place)
+        return _answer(await self._desk.conclude(task, within_s), 200, place)
 
     def _streamed(self, records: AsyncGenerator[Record, None], headers: dict[str, str]) -> Response:
         stream = server_sent(records, self._desk.config.http.keep_alive_s)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from engine import prompts
-from engine.events import Brief, Checked, Critiqued, Dropped, Hastened, Settled
+from engine.events import Brief, Checked, Critiqued, Dropped, Hastened, Revised, Settled
 from engine.fanout import together
 from engine.options import Revise
 from engine.outcomes import critiqued, drafted, probed, revised
@@ -128,7 +128,7 @@ class Lanes:
         silent: set[str] = set()
         while reviewers := self._missing(author, round, silent):
             await together(self._review(reviewer, author, round) for reviewer in reviewers)
-            heard = {c.agent for c in self._said_of(author, round)}
+            heard = {c.agent for c in self._said_of(author, round) if not c.probe}
             here = {r.id for r in reviewers if r.id not in self._state.lost}
             silent |= here - heard
 
@@ -185,7 +185,12 @@ class Lanes:
         await self._turns.ask(turn, revised)
 
     async def _settle(self, round: int, hurry: asyncio.Event, *, scouting: bool) -> None:
-        """End the exchange here if there is a reason; where that is agreement, only unopposed."""
+        """End the exchange here if there is a reason; where that is agreement, only unopposed.
+
+        A resumed exchange that has gone on from here is not called off any more.
+        """
+        if self._went_on(round, scouting=scouting):
+            return
         reason = self._scouts_agree() if scouting else reason_to_stop(self._state, round)
         if reason in (StopReason.UNANIMOUS, StopReason.QUORUM_STABLE):
             probe = self._probe(leader(self._state, round), round + 1)
@@ -196,6 +201,18 @@ class Lanes:
                 return
         if reason is not None:
             self._turns.note(Settled(reason=reason, round=round))
+
+    def _went_on(self, round: int, *, scouting: bool) -> bool:
+        """Whether anything was said after this round, or after the scouts' drafts."""
+        if scouting:
+            later = self._seated[self._rules.scouts :]
+            if any(agent.id in self._state.proposals for agent in later):
+                return True
+        return any(
+            isinstance(said, Revised) or (isinstance(said, Critiqued) and not said.probe)
+            for said in self._state.outcomes.values()
+            if getattr(said, "round", 0) > round
+        )
 
     def _scouts_agree(self) -> StopReason | None:
         """Whether all scouts wrote the same, and no check excludes it."""

@@ -8,18 +8,18 @@ from engine.types import Agent, Council, Task
 
 def seats(task: Task, council: Council, rules: Rules) -> tuple[Agent, ...]:
     """Those who write: agents of the council, or so many copies of its first one."""
-    agents = _agents(task, council)[: rules.agents]
-    if not rules.copies or not agents:
-        return agents
+    seated = agents(task, council)[: rules.agents]
+    if not rules.copies or not seated:
+        return seated
     numbers = range(1, rules.copies + 1)
-    return tuple(agents[0].model_copy(update={"id": f"{agents[0].id}.{n}"}) for n in numbers)
+    return tuple(seated[0].model_copy(update={"id": f"{seated[0].id}.{n}"}) for n in numbers)
 
 
 def voters(task: Task, council: Council, rules: Rules) -> tuple[Agent, ...]:
     """Those who rank: all who write; where one judges, the agent beside the one that writes."""
     if rules.choice is Choice.JUDGE:
-        agents = _agents(task, council)
-        return agents[1:2] or agents[:1]
+        there = agents(task, council)
+        return there[1:2] or there[:1]
     return seats(task, council, rules) if rules.choice is Choice.BALLOTS else ()
 
 
@@ -28,7 +28,7 @@ def architect(task: Task, council: Council) -> Agent | None:
     return _moved(council.architect, task) if council.architect else None
 
 
-def _agents(task: Task, council: Council) -> tuple[Agent, ...]:
+def agents(task: Task, council: Council) -> tuple[Agent, ...]:
     """The council's agents as the task wants them: some left out, or on another pool."""
     return tuple(_moved(a, task) for a in council.agents if a.id not in task.without)
 

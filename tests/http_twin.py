@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,15 +21,17 @@ from fastapi.responses import StreamingResponse
 from actors.bridge import Health
 from edges.asked import read_request
 from edges.desk import BusStatus, CouncilInfo, PoolStatus, Stats, Status
+from edges.forking import read_fork
 from edges.refusals import Problem, problem
 from engine.config import Config, PoolConfig
 from engine.decision import failed
 from engine.deliberation import deliberate
 from engine.errors import ConclaveError, Conflict, Ended, NotFound
 from engine.events import Event, Record, Suspended
+from engine.forks import origin_of
 from engine.results import result
 from engine.testing import ScriptedModel, words
-from engine.transcript import fold
+from engine.transcript import Outcome, fold
 from engine.types import Speak, Task
 
 BEGAN = 1_800_000_000.0
@@ -94,6 +96,15 @@ class Twin:
             self.records[task.id] = await recorded(task, self.speak)
         return task.id
 
+    async def fork(self, id: str, body: dict[str, Any]) -> str:
+        """Deliberate on a fork at once and keep the records; its id."""
+        known = self.known(id)
+        task = read_fork(json.dumps(body).encode()).task(known, CONFIG)
+        if task.id not in self.records:
+            outcomes = origin_of(known).known
+            self.records[task.id] = await recorded(task, self.speak, outcomes)
+        return task.id
+
     def known(self, id: str) -> list[Record]:
         """The records of a deliberation."""
         if id not in self.records:
@@ -124,10 +135,13 @@ class Twin:
                 self.left.append(id)
 
 
-async def recorded(task: Task, speak: Speak) -> list[Record]:
+async def recorded(
+    task: Task, speak: Speak, known: Mapping[str, Outcome] | None = None
+) -> list[Record]:
     """All records of a task's deliberation."""
     records: list[Record] = []
-    async with aclosing(deliberate(task, COUNCILS[task.role], speak, words)) as events:
+    council = COUNCILS[task.role]
+    async with aclosing(deliberate(task, council, speak, words, known=known)) as events:
         async for event in events:
             records.append(a_record(task.id, len(records) + 1, event))
     return records
@@ -182,6 +196,11 @@ def app_of(twin: Twin) -> FastAPI:
             return Response(begun.model_dump_json(), 202, media_type="application/json")
         assert request.headers["accept"] == "text/event-stream"
         return streamed(id, request, attached=True)
+
+    @app.post("/v1/deliberations/{id:path}/forks")
+    async def forks(id: str, request: Request) -> Response:
+        body = await note(request)
+        return streamed(await twin.fork(id, body), request, attached=True)
 
     @app.get("/v1/deliberations/{id:path}/events")
     async def events(id: str, request: Request) -> Response:

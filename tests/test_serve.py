@@ -14,6 +14,8 @@ from house import ALL, House
 from ray.serve import Application
 
 from actors.councils import find_actor
+from cli import main
+from commands.fork import Forked
 from engine.config import Config, PoolConfig, fleet_councils
 from engine.errors import SetupError
 from engine.events import Record
@@ -98,6 +100,7 @@ def test_an_unknown_id_is_not_found(house: House) -> None:
         ({"timeout_seconds": 0}, "timeout_seconds: "),
         ({"timeout": 5}, "timeout: "),
         ({"task_id": "a/events"}, "task_id: ends in '/events'"),
+        ({"task_id": "a/forks"}, "task_id: ends in '/forks'"),
     ],
 )
 def test_a_wrong_field_is_named(house: House, fields: dict[str, object], words: str) -> None:
@@ -399,3 +402,32 @@ def test_a_good_configuration_is_an_application(tmp_path: Path) -> None:
         pools={"small": PoolConfig(model=str(tmp_path))}, councils=fleet_councils()
     ).model_dump(mode="json")
     assert isinstance(build(config), Application)
+
+
+def test_a_deliberation_is_replayed_and_forked(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its end follows from its records; another tally asks nobody, a smaller council hardly any."""
+    assert house.post(task_id="origin").status_code == 200
+    before = sum(map(house.stage.asked, ALL))
+    assert main(["--url", house.url, "replay", "origin"]) == 0
+    assert capsys.readouterr().out.startswith("reproduced: agent-dev-")
+    words = ["--url", house.url, "fork", "origin", "--json"]
+    assert main([*words, "--tally", "copeland"]) == 0
+    tallied = Forked.model_validate_json(capsys.readouterr().out)
+    assert (tallied.flip.reused, tallied.flip.asked) == (12, 0)
+    assert sum(map(house.stage.asked, ALL)) == before
+    drafts = house.stage.asked("draft")
+    assert main([*words, "--without", "agent-dev-003", "--id", "smaller"]) == 0
+    smaller = Forked.model_validate_json(capsys.readouterr().out)
+    assert (house.stage.asked("draft"), len(smaller.fork.results)) == (drafts, 2)
+    assert main(["--url", house.url, "replay", "smaller"]) == 0
+    capsys.readouterr()
+    path = "/v1/deliberations/origin/forks"
+    later = house.http.post(path, json={"tally": "irv"}, headers={"Prefer": "respond-async"})
+    assert (later.status_code, later.headers["preference-applied"]) == (202, "respond-async")
+    assert "smaller" in refused(
+        house.http.post(path, json={"tally": "irv", "task_id": "smaller"}), 409
+    )
+    assert "never" in refused(house.http.post("/v1/deliberations/never/forks", json={}), 404)
+    assert "changes nothing" in refused(house.http.post(path, json={}), 400)

@@ -1,0 +1,59 @@
+"""What a client may change in a fork, checked once for every door; knows nothing of transports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field, ValidationError
+
+from edges.asked import check_caps, identity, invalid
+from engine.config import Config
+from engine.data import Data
+from engine.errors import InvalidRequest
+from engine.events import Record
+from engine.forks import fork
+from engine.options import Rule
+from engine.policies import settle
+from engine.seats import agents
+from engine.types import Council, Task
+
+
+class ForkRequest(Data):
+    """What is to be otherwise than in the origin, of which all else is taken over.
+
+    Agents are left out (`without`), the `policy` or the `tally` is another one, or all agents speak
+    through the pool `model`. An empty `task_id` gets one.
+    """
+
+    without: tuple[str, ...] = ()
+    policy: str = Field(default="", max_length=64)
+    tally: Rule | None = None
+    model: str = Field(default="", max_length=200)
+    task_id: str = Field(default="", max_length=200)
+
+    def task(self, records: Sequence[Record], config: Config, key: str = "") -> Task:
+        """The fork of these records as a task; InvalidRequest where it cannot be done here."""
+        made = fork(
+            records,
+            identity(self.task_id, key),
+            without=self.without,
+            policy=self.policy or None,
+            tally=self.tally,
+            model=self.model or None,
+        )
+        seated = agents(made.task, made.council)
+        for agent in seated:
+            if agent.pool not in config.pools:
+                known = ", ".join(config.pools)
+                raise InvalidRequest("model", f"no pool {agent.pool!r}; known pools: {known}")
+        council: Council = made.council.model_copy(update={"agents": seated})
+        check_caps(settle(made.task, made.council), council, config)
+        return made.task
+
+
+def read_fork(body: bytes) -> ForkRequest:
+    """A request out of JSON; InvalidRequest names the first field that is wrong."""
+    try:
+        return ForkRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from error
