@@ -15,15 +15,12 @@ from engine.transcript import Transcript
 from engine.types import Reply, Turn
 
 OPTIONS: list[dict[str, object]] = [
-    {"rounds": 2},
     {"rounds": 2, "topology": "full"},
     {"rounds": 2, "topology": "groups", "revise": "always"},
     {"policy": "vote", "ballot": "ranking", "decide": "architect"},
     {"policy": "self_refine", "rounds": 2},
-    {"policy": "self_consistency", "samples": 3},
     {"policy": "best_of_n", "samples": 3},
     {"policy": "debate", "rounds": 2, "quorum": 0.6},
-    {"policy": "debate", "rounds": 2, "topology": "ring"},
     {"policy": "cascade", "rounds": 1},
     {"policy": "moa", "layers": 2},
     {"rounds": 2, "until_clean": True, "gain": 0.2},
