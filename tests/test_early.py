@@ -57,7 +57,7 @@ def test_a_choice_is_decided_exactly_when_it_is_certain(rule: Rule) -> None:
     """Up to three candidates and three voters in all states, and a fixed sample with four."""
     small = [(m, s) for m, v in product((1, 2, 3), (0, 1, 2, 3)) for s in states(rule, m, v)]
     chance = random.Random(5)
-    drawn = [(4, drawn_state(rule, 4, chance)) for _ in range(12)]
+    drawn = [(4, drawn_state(rule, 4, chance)) for _ in range(30)]
     found: set[tuple[int, str | None]] = set()
     for m, (cast, outstanding) in [*small, *drawn]:
         expected = certain(rule, NAMES[:m], cast, outstanding)
