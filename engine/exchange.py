@@ -10,13 +10,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from engine import prompts
-from engine.events import Brief, Checked, Critiqued, Dropped, Hastened, Revised, Settled
+from engine.events import Brief, Checked, Critiqued, Dropped, Hastened
 from engine.fanout import together
 from engine.options import Revise
-from engine.outcomes import critiqued, drafted, probed, revised
+from engine.outcomes import critiqued, drafted, revised
 from engine.packet import CheckResult, StopReason, Verdict
 from engine.policies import Exchange
-from engine.stopping import classes, leader, reason_to_stop, watched
+from engine.settling import Settling
+from engine.stopping import watched
 from engine.topologies import peers, wanted
 from engine.transcript import Proposal
 from engine.turns import Turns
@@ -35,6 +36,7 @@ class Lanes:
         assert task is not None
         self._turns, self._state, self._rules, self._task = turns, turns.state, rules, task
         self._council, self._brief, self._check = council, brief, check
+        self._settling = Settling(turns, council, brief)
         self._seated = turns.state.seated
         self._running: set[str] = set()
         self._passed: dict[tuple[str, int], asyncio.Event] = {
@@ -72,7 +74,7 @@ class Lanes:
                 return
             if number + 1 < len(stages):
                 scouting = bool(scouts) and number == 0
-                await self._settle(span.stop - 1, hurry, scouting=scouting)
+                await self._settling.after(span.stop - 1, hurry, scouting=scouting)
             if self._state.settled:
                 return
 
@@ -183,64 +185,6 @@ class Lanes:
         cap = self._council.budgets.draft
         turn = self._turns.turn(author, Phase.REVISE, messages, cap, round=round, target=author.id)
         await self._turns.ask(turn, revised)
-
-    async def _settle(self, round: int, hurry: asyncio.Event, *, scouting: bool) -> None:
-        """End the exchange here if there is a reason; where that is agreement, only unopposed.
-
-        A resumed exchange that has gone on from here is not called off any more.
-        """
-        if self._went_on(round, scouting=scouting):
-            return
-        reason = self._scouts_agree() if scouting else reason_to_stop(self._state, round)
-        if reason in (StopReason.UNANIMOUS, StopReason.QUORUM_STABLE):
-            probe = self._probe(leader(self._state, round), round + 1)
-            await together([probe], until=hurry)
-            probes = [c for said in self._state.critiques.values() for c in said if c.probe]
-            case = next((c for c in probes if c.round == round + 1), None)
-            if case is None or case.asks_for_change:
-                return
-        if reason is not None:
-            self._turns.note(Settled(reason=reason, round=round))
-
-    def _went_on(self, round: int, *, scouting: bool) -> bool:
-        """Whether anything was said after this round, or after the scouts' drafts."""
-        if scouting:
-            later = self._seated[self._rules.scouts :]
-            if any(agent.id in self._state.proposals for agent in later):
-                return True
-        return any(
-            isinstance(said, Revised) or (isinstance(said, Critiqued) and not said.probe)
-            for said in self._state.outcomes.values()
-            if getattr(said, "round", 0) > round
-        )
-
-    def _scouts_agree(self) -> StopReason | None:
-        """Whether all scouts wrote the same, and no check excludes it."""
-        scouts = [agent.id for agent in self._seated[: self._rules.scouts]]
-        found = classes(self._state, 0)
-        same = len({found.get(scout) for scout in scouts}) == 1 and len(scouts) > 1
-        wrote = set(scouts) <= set(found)
-        return StopReason.UNANIMOUS if same and wrote and not self._state.excluded else None
-
-    async def _probe(self, target: str, round: int) -> None:
-        """Ask for the strongest case against a text, of one who does not agree if there is one."""
-        said = classes(self._state, round - 1)
-        able = [a for a in self._seated if a.id != target and a.id not in self._state.lost]
-        if not able:
-            return
-        critic = min(able, key=lambda a: said.get(a.id) == said[target])
-        text = self._state.text(target, round - 1)
-        assert text is not None
-        turn = self._turns.turn(
-            critic,
-            Phase.CRITIQUE,
-            prompts.critique(self._brief, critic, text, probe=True),
-            self._council.budgets.critique,
-            round=round,
-            target=target,
-            form=prompts.CRITIQUE_FORM,
-        )
-        await self._turns.ask(turn, probed)
 
     def _issues(self, author: Agent, round: int) -> list[str]:
         """What is to be mended: findings of reviews that want a change, and failed checks."""
