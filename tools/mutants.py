@@ -99,10 +99,9 @@ def main(names: list[str]) -> int:
 def make_copy(files: list[str]) -> None:
     """The engine and the tests that need nothing else, with settings of their own."""
     shutil.rmtree(WORK, ignore_errors=True)
-    shutil.copytree(ROOT / "engine", WORK / "engine", ignore=shutil.ignore_patterns("__pycache__"))
-    (WORK / "tests").mkdir()
-    for path in (ROOT / "tests").glob("*.py"):
-        shutil.copy(path, WORK / "tests")
+    for folder in ("engine", "tests"):
+        compiled = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, WORK / folder, ignore=compiled)
     (WORK / "tests" / "conftest.py").write_text(CONFTEST)
     tests = [
         name
