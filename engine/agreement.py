@@ -63,13 +63,6 @@ def margin(classes: Sequence[str]) -> float:
     return (sizes[0] - sum(sizes[1:2])) / len(classes) if sizes else 0.0
 
 
-def largest(classes: Sequence[str]) -> tuple[str, ...]:
-    """The answer classes that most authors share, in the order they first come; none of none."""
-    sizes = Counter(classes)
-    most = max(sizes.values(), default=0)
-    return tuple(label for label, size in sizes.items() if size == most)
-
-
 def _signs(scores: Mapping[str, float], candidates: Sequence[str]) -> list[int]:
     """How a voter orders each pair: 1 the first above the second, -1 the other way, 0 equal."""
     return [_sign(scores[a] - scores[b]) for a, b in combinations(candidates, 2)]

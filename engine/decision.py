@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import fmean
 
-from engine.agreement import entropy, kendall_w, mean_tau
+from engine.agreement import entropy, kendall_w, margin, mean_tau
 from engine.condorcet import condorcet
 from engine.dissent import minority, objections, reopening
 from engine.events import Decided, Failed, Failure
 from engine.options import Decide
 from engine.packet import Decision, Override, Ranked, StopReason
 from engine.policies import Choice
-from engine.standing import ONLY, Texts
+from engine.standing import CLASSES, ONLY, Texts
 from engine.stopping import classes
 from engine.tallies import dissenting
 from engine.transcript import Transcript
@@ -101,7 +102,7 @@ def _decision(texts: Texts) -> Decision:
             Ranked(author=author, rank=rank, score=scores[author])
             for rank, author in enumerate(order, 1)
         ),
-        margin=scores[choice] - max((scores[a] for a in order[1:]), default=scores[choice]),
+        margin=_margin(texts, choice, list(said.values())),
         condorcet=_condorcet(texts),
         agreement_tau=mean_tau(cast),
         agreement_w=kendall_w(complete),
@@ -124,6 +125,15 @@ def _decision(texts: Texts) -> Decision:
         aborted=len(state.aborted),
         seed=state.task.salt if state.task else "",
     )
+
+
+def _margin(texts: Texts, choice: str, said: Sequence[str]) -> float:
+    """By how much the choice leads, in what the rule counts; an answer leads other answers."""
+    standing = texts.standing
+    if standing.rule == CLASSES:
+        return margin(said)
+    others = [standing.scores[author] for author in standing.order if author != choice]
+    return standing.scores[choice] - max(others, default=standing.scores[choice])
 
 
 def _override(texts: Texts) -> Override | None:

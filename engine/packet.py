@@ -109,7 +109,8 @@ class CheckResult(Data):
 class Decision(Data):
     """What the council decided and all that qualifies it; degraded comes first on purpose.
 
-    `rule` made the order; `margin` is by how much the winner leads in what it counts. `tallies`
+    `rule` made the order; `margin` is by how much the winner leads in what it counts, among answer
+    classes in the share of the texts, and negative where it was overridden. `tallies`
     are what every rule says of the same ballots and `dissenting_rules` those that name another
     winner. Where several were first, they are `tied` and `tie_break` decided. `agreement_tau`
     (-1 to 1) is over the voters' scores and `agreement_w` (0 to 1) over the complete rankings,

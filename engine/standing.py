@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean
 
 from engine.ballots import Profile, profile
+from engine.counts import raw_means
 from engine.early import decided
 from engine.events import Rejected
 from engine.options import Rule
@@ -143,21 +143,17 @@ class Texts:
     def _keys(self) -> Keys:
         """What breaks a tie between candidates, smaller is better, in the order of TIE_BREAKS."""
         copeland = self.tally(Rule.COPELAND).scores if self.tallies else {}
+        odds = raw_means(self.profile)
         return {
             author: (
                 -sum(result.verdict == "passed" for result in self.state.checked(author)),
                 -copeland.get(author, 0.0),
-                -self._odds(author),
+                -odds[author],
                 len(self.state.latest(author).text),
                 place,
             )
             for place, author in enumerate(self.candidates)
         }
-
-    def _odds(self, author: str) -> float:
-        """The mean of what others scored the author's text."""
-        scores = [b.scores[author] for b in self.cast if b.voter != author]
-        return fmean(scores) if scores else 0.0
 
 
 def _breaker(tied: Sequence[str], keys: Keys) -> str:

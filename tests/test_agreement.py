@@ -87,18 +87,8 @@ def test_the_margin_is_that_of_the_two_largest_shares(classes: list[str]) -> Non
     assert agreement.margin(classes) == pytest.approx((first - second) / (len(classes) or inf))
 
 
-@given(labels)
-def test_the_largest_classes_are_those_that_no_other_outnumbers(classes: list[str]) -> None:
-    """Each once, in the order they first come."""
-    most = max((classes.count(label) for label in classes), default=0)
-    expected = [label for label in dict.fromkeys(classes) if classes.count(label) == most]
-    assert list(agreement.largest(classes)) == expected
-
-
 def test_classes_by_hand() -> None:
     """Two, one and one of four: one and a half bits, a margin of a quarter."""
     classes = ["x", "y", "x", "z"]
     assert agreement.entropy(classes) == pytest.approx(1.5)
     assert agreement.margin(classes) == 0.25
-    assert agreement.largest(classes) == ("x",)
-    assert agreement.largest(["z", "y"]) == ("z", "y")

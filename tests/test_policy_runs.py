@@ -130,7 +130,7 @@ async def test_the_answer_that_most_samples_give_is_chosen() -> None:
     assert decision.choice in {f"{ONE}.{n}" for n in (2, 3, 4)}
     assert decision.rule == "classes"
     assert decision.order[0].score == pytest.approx(0.6)
-    assert decision.margin == pytest.approx(0.0)
+    assert decision.margin == pytest.approx(0.4)
     assert decision.order[3].score == pytest.approx(0.2)
     assert len(set(decision.classes.values())) == 3
     assert decision.entropy == pytest.approx(1.371, abs=0.001)
