@@ -1,5 +1,6 @@
 """The outside things that tests ask for: a nats-server each, the small model once."""
 
+import gc
 import sys
 import traceback
 from collections.abc import Iterator
@@ -68,6 +69,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What was imported stays: the collector need not look at it after each test."""
     calm()
+
+
+def pytest_sessionfinish() -> None:
+    """Engines that tests have left behind end now, and not while the interpreter does."""
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

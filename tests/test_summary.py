@@ -92,7 +92,7 @@ def test_samples_of_one_agent_are_told_by_their_answers() -> None:
     """How many there are and how far apart, no ballots to speak of, and which policy it was."""
     texts = {(f"{ONE}.{n}", Phase.DRAFT): text for n, text in ((1, "4"), (2, "4"), (3, "5"))}
     shown = page(decided(ScriptedModel(texts), policy="self_consistency", samples=3))
-    assert "margin 0.00 (classes, policy self_consistency)" in shown
+    assert "margin 0.33 (classes, policy self_consistency)" in shown
     assert "answers 2 in 3 texts, entropy 0.92 bits" in shown
     assert "agreement" not in shown
 
