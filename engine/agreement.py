@@ -16,24 +16,16 @@ from statistics import fmean
 from engine.types import Ballot
 
 
-def tau_b(one: Mapping[str, float], other: Mapping[str, float]) -> float | None:
-    """Kendall's tau-b of two voters' scores over the candidates that both score, -1..1.
-
-    (C - D) / sqrt((n0 - n1) (n0 - n2)) with C and D the pairs ordered alike and otherwise, n0 all
-    pairs, n1 and n2 those that tie for one voter (Kendall 1945). None where a voter orders no pair.
-    """
-    both = [candidate for candidate in one if candidate in other]
-    return _tau(_signs(one, both), _signs(other, both))
-
-
 def mean_tau(ballots: Sequence[Ballot]) -> float | None:
-    """Mean tau-b over the pairs of voters that have one; None where no pair has."""
-    scored = [ballot.scores for ballot in ballots]
-    if all(scores.keys() == scored[0].keys() for scores in scored):  # each voter's pairs once
-        signs = [_signs(scores, list(scored[0])) for scores in scored]
-        taus = [_tau(one, other) for one, other in combinations(signs, 2)]
-    else:
-        taus = [tau_b(one, other) for one, other in combinations(scored, 2)]
+    """Mean of Kendall's tau-b over the pairs of voters that have one, -1..1; None where none has.
+
+    Of two voters' scores over the same candidates it is (C - D) / sqrt((n0 - n1) (n0 - n2)), with
+    C and D the pairs ordered alike and otherwise, n0 all pairs, n1 and n2 those that tie for one
+    voter (Kendall 1945). There is none where a voter orders no pair.
+    """
+    candidates = sorted(ballots[0].scores) if ballots else []
+    signs = [_signs(ballot.scores, candidates) for ballot in ballots]
+    taus = [_tau_b(one, other) for one, other in combinations(signs, 2)]
     return fmean(found) if (found := [tau for tau in taus if tau is not None]) else None
 
 
@@ -68,8 +60,8 @@ def _signs(scores: Mapping[str, float], candidates: Sequence[str]) -> list[int]:
     return [_sign(scores[a] - scores[b]) for a, b in combinations(candidates, 2)]
 
 
-def _tau(one: Sequence[int], other: Sequence[int]) -> float | None:
-    """Tau-b of two voters' orders of the same pairs."""
+def _tau_b(one: Sequence[int], other: Sequence[int]) -> float | None:
+    """Tau-b of two voters' orders of the same pairs; the zeros are the ties."""
     ordered = (len(one) - one.count(0)) * (len(other) - other.count(0))
     return sum(map(mul, one, other)) / sqrt(ordered) if ordered else None
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import cache
 from statistics import fmean, pstdev
 
 from engine.ballots import Profile
@@ -122,16 +121,14 @@ def _mean_points(profile: Profile, points: Callable[[int, int], Fraction]) -> di
     A ballot of one candidate compares nothing and is left out. Fractions keep equal means equal.
     """
     given: dict[str, list[Fraction]] = {candidate: [] for candidate in profile.candidates}
+    worth = {
+        m: [points(place, m) for place in range(1, m + 1)]
+        for m in {len(ranking) for ranking in profile.rankings} - {1}
+    }
     for ranking in profile.rankings:
-        for candidate, got in zip(ranking, _points(points, len(ranking)), strict=False):
+        for candidate, got in zip(ranking, worth.get(len(ranking), ()), strict=False):
             given[candidate].append(got)
     return {c: _mean(got) if got else 0.0 for c, got in given.items()}
-
-
-@cache
-def _points(points: Callable[[int, int], Fraction], m: int) -> tuple[Fraction, ...]:
-    """What each place of a ballot of m candidates is worth; of one that compares nothing, none."""
-    return tuple(points(place, m) for place in range(1, m + 1)) if m > 1 else ()
 
 
 def _mean(fractions: Sequence[Fraction]) -> float:

@@ -66,10 +66,9 @@ def _is_stable(state: Transcript, rules: Rules, round: int) -> bool:
 
 def _led(found: dict[str, str], quorum: float) -> str:
     """The class of at least that share of the texts; two texts are the fewest that can agree."""
-    counts = Counter(found.values()).most_common(1)
-    if len(found) < 2 or not counts or counts[0][1] < max(2, quorum * len(found)):
-        return ""
-    return counts[0][0]
+    sizes = Counter(found.values())
+    leading = max(sizes, key=lambda label: sizes[label], default="")
+    return leading if sizes[leading] >= max(2, quorum * len(found)) else ""
 
 
 def _is_clean(state: Transcript, round: int) -> bool:

@@ -9,6 +9,7 @@ from scipy import stats
 
 from engine import agreement
 from engine.ballots import ballot_from_ranking
+from engine.types import Ballot
 
 NAMES = "abcd"
 few = st.sampled_from([0.1, 0.25, 0.5, 0.75])
@@ -20,18 +21,15 @@ def test_tau_b_agrees_with_scipy(pairs: list[tuple[float, float]]) -> None:
     """With ties on either side; nothing where one side ties throughout."""
     one, other = zip(*pairs, strict=True)
     expected = stats.kendalltau(one, other).statistic
-    got = agreement.tau_b(dict(enumerate_names(one)), dict(enumerate_names(other)))
-    assert got == (None if isnan(expected) else pytest.approx(expected))
+    assert agreement.mean_tau([scoring(one), scoring(other)]) == (
+        None if isnan(expected) else pytest.approx(expected)
+    )
 
 
-def enumerate_names(row: tuple[float, ...]) -> list[tuple[str, float]]:
-    return [(f"c{n}", value) for n, value in enumerate(row)]
-
-
-def test_tau_is_over_what_both_score() -> None:
-    """A candidate that one of them left out says nothing."""
-    assert agreement.tau_b({"a": 1, "b": 0, "c": 2}, {"b": 1, "a": 2}) == 1
-    assert agreement.tau_b({"a": 1}, {"b": 1}) is None
+def scoring(row: tuple[float, ...]) -> Ballot:
+    """A ballot with these scores; agreement is over them and not over the places."""
+    scores = {f"c{n}": value for n, value in enumerate(row)}
+    return Ballot(voter="v", ranking=tuple(scores), scores=scores)
 
 
 def test_mean_tau_is_over_the_pairs_that_have_one() -> None:
@@ -43,6 +41,7 @@ def test_mean_tau_is_over_the_pairs_that_have_one() -> None:
     assert agreement.mean_tau([one, one, other]) == pytest.approx((1 + 1 / 3 + 1 / 3) / 3)
     assert agreement.mean_tau([one, even]) is None
     assert agreement.mean_tau([one]) is None
+    assert agreement.mean_tau([]) is None
 
 
 @given(st.lists(st.permutations(NAMES), min_size=2, max_size=6))

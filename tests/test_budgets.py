@@ -188,6 +188,19 @@ async def test_turns_whose_cost_nobody_knows_are_counted_all_the_same() -> None:
     assert sum(usage.aborted for usage in decision.tokens.values()) == 0
 
 
+async def test_a_failure_counts_what_was_stopped_too() -> None:
+    """Hurried before the first draft: three calls were under way."""
+    model, bell, events = GatedModel(), Bell(), []
+    stream = deliberate(task(), COUNCIL, model, words, (), bell)
+    async for event in stream:
+        events.append(event)
+        if len(of(events, Asked)) == 3:
+            bell.hurry.set()
+    (failed,) = of(events, Failed)
+    assert (failed.error_type, failed.aborted) == ("DeadlineExceeded", 3)
+    assert failed.message == "no agent had a text in time"
+
+
 async def test_texts_that_came_in_time_are_what_is_voted_on() -> None:
     """The one whose draft never came has no text, and votes all the same."""
     events = await hurried(GatedModel(), Bell())

@@ -12,6 +12,7 @@ from rehearsal import (
     THREE,
     TWO,
     Speaker,
+    council_of,
     critique,
     decided,
     in_phase,
@@ -132,6 +133,33 @@ async def test_a_round_that_changes_little_is_the_last() -> None:
     events = await run(model, rounds=3, gain=0.2)
     assert settled(events) == [(StopReason.DIMINISHING, 1)]
     assert len(of(await run(model, rounds=3, gain=0.05), Revised)) == 9
+
+
+async def test_a_change_of_just_the_share_goes_on() -> None:
+    """One word of ten is a change of 0.1: at 0.1 that is not less."""
+    text = "one two three four five six seven eight nine "
+    model = Speaker(lambda t: None if t.phase is Phase.CRITIQUE else f"{text}{t.round}")
+    state = state_of(await run(model))
+    events = await run(model, rounds=2, gain=change(state, 1))
+    assert settled(events) == []
+
+
+async def test_a_text_that_never_came_changes_nothing() -> None:
+    """With no text at all there is no change, and the draft of a lost author is none either."""
+    state = state_of(await run(FlakyModel({(ONE, Phase.DRAFT)}), policy="vote"))
+    assert change(state, 0) == 0.0
+    nobody = {(agent, Phase.DRAFT) for agent in (ONE, TWO, THREE)}
+    assert change(state_of(await run(FlakyModel(nobody))), 1) == 0.0
+
+
+async def test_two_texts_that_agree_are_a_quorum() -> None:
+    """Of two agents as of three; but not before as many rounds as stability asks for."""
+    model = Speaker(answering(lambda _turn: "7"))
+    events = await run(model, council=council_of(2), policy="debate", rounds=1, quorum=1.0)
+    assert settled(events) == [(StopReason.UNANIMOUS, 0)]
+    options = {"policy": "debate", "rounds": 3, "quorum": 1.0, "stability": 3}
+    events = await run(Speaker(answering(lambda _turn: "7")), **options)
+    assert settled(events) == [(StopReason.UNANIMOUS, 2)]
 
 
 async def test_a_lone_text_never_agrees_with_itself() -> None:

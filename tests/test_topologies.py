@@ -69,6 +69,11 @@ def test_groups_meet_every_so_many_rounds(round: int, pairs: int) -> None:
     assert sum(b in found[a] and a in found[b] for a, b in combinations(range(4), 2)) == pairs
 
 
+def test_three_groups_of_two() -> None:
+    """Seats are dealt out in turn: 0 and 3, 1 and 4, 2 and 5."""
+    assert heard(rules("groups", groups=3), 6) == [{3}, {4}, {5}, {0}, {1}, {2}]
+
+
 def test_how_many_are_heard() -> None:
     """One on a ring, k in a regular topology, all there are elsewhere."""
     assert wanted(rules("ring"), 7) == 1
