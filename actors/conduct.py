@@ -26,7 +26,7 @@ from engine.errors import (
 from engine.events import END, Convened, Suspended
 from engine.fanout import ended
 from engine.forks import Origin, origin_of
-from engine.seats import agents
+from engine.seats import agents, settled
 from engine.transcript import Transcript, fold
 from engine.types import Council, Count, Reply, Task, Turn
 from engine.wording import wording
@@ -89,7 +89,7 @@ class Conduct:
         except asyncio.CancelledError:
             if run.why is None:
                 raise
-            await self._last_words(run, writer)
+            await self._last_words(run, writer, journal)
         finally:
             await writer.close()
 
@@ -97,20 +97,27 @@ class Conduct:
         self, run: Run, writer: Writer, transcript: Transcript, journal: Journal
     ) -> None:
         if run.why is Stop.CANCEL:
-            await self._end_without(run, writer, "Cancelled", CANCELLED)
+            await self._end_without(run, writer, journal, "Cancelled", CANCELLED)
         elif transcript.broke_off >= BREAKS:
             why = f"it broke off {transcript.broke_off} times and finished no turn in between"
-            await self._end_without(run, writer, "Broken", why)
+            await self._end_without(run, writer, journal, "Broken", why)
         else:
             origin = await self._origin(run.task, journal)
             await self._deliberate(run, writer, transcript, origin)
 
     async def _end_without(
-        self, run: Run, writer: Writer, kind: Literal["Cancelled", "Broken"], message: str
+        self,
+        run: Run,
+        writer: Writer,
+        journal: Journal,
+        kind: Literal["Cancelled", "Broken"],
+        message: str,
     ) -> None:
         """End a run without a decision; returns when that is durable."""
         if not run.records:
-            writer.append(run.note(Convened(task=run.task, council=self._council)))
+            council = (await self._origin(run.task, journal)).council
+            rules = settled(run.task, council)
+            writer.append(run.note(Convened(task=run.task, council=council, rules=rules)))
         run.note(failed(fold(run.records), kind, message))
         await end_durably(run, writer)
 
@@ -170,12 +177,12 @@ class Conduct:
         await asyncio.sleep(reserve * VOTE_SHARE)
         bell.close.set()
 
-    async def _last_words(self, run: Run, writer: Writer) -> None:
+    async def _last_words(self, run: Run, writer: Writer, journal: Journal) -> None:
         """Write why the run stops: that it was cancelled, or that it waits to be resumed."""
         if run.ended:  # it came in the very moment of stopping
             await writer.ended()
         elif run.why is Stop.CANCEL:
-            await self._end_without(run, writer, "Cancelled", CANCELLED)
+            await self._end_without(run, writer, journal, "Cancelled", CANCELLED)
         elif run.records:
             writer.append(run.note(Suspended(reason="no caller waited for it any more")))
             with suppress(TimeoutError):

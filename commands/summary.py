@@ -132,7 +132,7 @@ def _course(decision: Decision) -> Iterator[tuple[str, str]]:
     if decision.spared:
         yield "spared", f"{_and(decision.spared)}: no ballot of theirs could change the choice"
     if decision.aborted:
-        yield "stopped", f"{_counted(decision.aborted, 'turn')} under way, not needed any more"
+        yield "stopped", f"{_counted(decision.aborted, 'turn')} under way"
     if others := _reopening(decision):
         yield "would change", "\n".join(others)
 
@@ -177,7 +177,7 @@ def _and(names: Sequence[str]) -> str:
 
 def _lost(decision: Decision) -> str:
     lost = ", ".join(f"{agent} ({why})" for agent, why in decision.lost.items())
-    return clean(f"decided without {lost or 'all ballots'}")
+    return clean(f"decided without {lost or 'all that should have been heard'}")
 
 
 def _condorcet(found: Condorcet) -> str:

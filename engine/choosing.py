@@ -20,6 +20,9 @@ from engine.transcript import Proposal
 from engine.turns import Turns
 from engine.types import Agent, Council, Phase
 
+MOST_OBJECTIONS = 2
+"""That the architect reads: a critique's worth, for which the window has room."""
+
 
 class Choosing:
     """What is asked once all texts are there."""
@@ -49,12 +52,14 @@ class Choosing:
         """All that is said for the choice, until it is time to close."""
         if not Texts(self._state).is_open:
             return
-        before = self._turns.left_out
+        before, stopped = self._turns.left_out, self._turns.stopped
         self._turns.keep_back(self._last_word)
-        await together([self._asked()], until=close)
+        self._turns.unasked, self._turns.in_time = 0, not close.is_set()
+        await together([self._asked()], until=close if self._turns.in_time else None)
         if self._state.hastened:
             return
-        if close.is_set():
+        cut = self._turns.stopped > stopped and not Texts(self._state).sure
+        if close.is_set() and (cut or self._turns.unasked):
             self._turns.note(Hastened(reason="the time for the vote was over"))
         elif self._turns.left_out > before:
             reason = f"the {self._rules.token_budget} tokens did not hold the whole vote"
@@ -81,7 +86,7 @@ class Choosing:
         messages = votes.vote(self._brief, voter, sheet, self._texts(order))
         cap = sheet.max_tokens
         turn = self._turns.turn(voter, Phase.VOTE, messages, cap, form=sheet.form)
-        await self._turns.ask(turn, partial(voted, voter, sheet))
+        await self._turns.ask(turn, partial(voted, voter, sheet), among=order)
         if Texts(self._state).sure:
             sure.set()
 
@@ -90,12 +95,14 @@ class Choosing:
         order = Texts(self._state).candidates
         texts, round = self._texts(order), self._rules.rounds + 1
         for author in self._state.seated:
-            if self._state.merged:
+            await self._turns.look_at(self._state.merged)
+            if self._state.merged and self._state.merged not in self._state.excluded:
                 return
             messages = prompts.merge(self._brief, author, texts)
             cap = self._council.budgets.draft
             turn = self._turns.turn(author, Phase.MERGE, messages, cap, round=round)
             await self._turns.ask(turn, merged)
+        await self._turns.look_at(self._state.merged)
 
     async def _judge(self) -> None:
         """The architect reads what the ballots say and has the last word."""
@@ -107,16 +114,17 @@ class Choosing:
         messages = votes.judge(self._brief, self._architect, docket, self._texts(docket.authors))
         cap = self._council.budgets.critique
         turn = self._turns.turn(self._architect, Phase.JUDGE, messages, cap, form=docket.form)
-        await self._turns.ask(turn, partial(judged, docket))
+        await self._turns.ask(turn, partial(judged, docket), among=docket.shortlist)
 
     def _docket(self, texts: Texts) -> votes.Docket:
         shortlist = texts.standing.order[: self._rules.shortlist]
+        against = objections(self._state, shortlist[0])
         return votes.Docket(
             authors=texts.candidates,
             shortlist=shortlist,
             rule=texts.standing.rule,
             scores=tuple(texts.standing.scores[author] for author in shortlist),
-            objections=tuple(o.issue for o in objections(self._state, shortlist[0])),
+            objections=tuple(o.issue for o in against[:MOST_OBJECTIONS]),
         )
 
     def _texts(self, authors: Sequence[str]) -> dict[str, Proposal]:

@@ -12,7 +12,7 @@ from engine.events import Decided, Failed, Failure
 from engine.options import Decide
 from engine.packet import Decision, Override, Ranked, StopReason
 from engine.policies import Choice
-from engine.standing import CLASSES, ONLY, Texts
+from engine.standing import CLASSES, ONLY, Texts, unwritten
 from engine.stopping import classes
 from engine.tallies import dissenting
 from engine.transcript import Transcript
@@ -68,7 +68,7 @@ def _unchosen(texts: Texts) -> tuple[Failure, str] | None:
     state = texts.state
     if texts.rules.choice is Choice.MERGE:
         missing = _too_late(state, "NoMerge", "no agent had made one text of all")
-        return None if state.merged else missing
+        return None if state.merged in texts.candidates else missing
     if not texts.cast:
         return _too_late(state, "NoBallots", "no agent had cast a ballot that can be used")
     if not texts.standing.order:
@@ -165,7 +165,8 @@ def _is_degraded(texts: Texts) -> bool:
     heard = {*state.ballots, *texts.spared}
     unheard = texts.cast and any(voter.id not in heard for voter in state.voters)
     no_last_word = texts.rules.decide is Decide.ARCHITECT and texts.is_open and not state.judged
-    return bool(state.lost or unheard or no_last_word)
+    lacking = unheard or unwritten(state) or state.unchecked or no_last_word
+    return bool(state.lost or lacking)
 
 
 def _stop_reason(texts: Texts) -> StopReason:

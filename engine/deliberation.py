@@ -14,11 +14,11 @@ from engine.brief import lay
 from engine.choosing import Choosing
 from engine.decision import conclude, quorum_is_lost
 from engine.events import Briefed, Convened, Event, Record, Resumed
-from engine.exchange import Check, Lanes
+from engine.exchange import Lanes
 from engine.fanout import saying
-from engine.policies import settle
+from engine.seats import settled
 from engine.transcript import Outcome, fold
-from engine.turns import Turns
+from engine.turns import Check, Turns
 from engine.types import Council, Count, Speak, Task
 from engine.wording import wording
 
@@ -48,6 +48,7 @@ async def deliberate(
 
     `transcript` are the records from before an interruption, any number of them from the first
     on: their turns are not asked again, and their task, council and rules are the ones in force.
+    What was said under prompts of another wording is asked anew, unless time was up by then.
     `known` are outcomes of another deliberation, by the id of their turn: one that would be asked
     the same is not asked again either. `check` looks at every text.
 
@@ -59,30 +60,28 @@ async def deliberate(
         return
 
     async def work(tell: Callable[[Event], None]) -> None:
-        turns = Turns(state, speak, tell, known or {})
-        await _deliberate(task, council, count, turns, bell or Bell(), check)
+        turns = Turns(state, speak, tell, known or {}, check)
+        await _deliberate(task, council, count, turns, bell or Bell())
 
     async with aclosing(saying(work)) as events:
         async for event in events:
             yield event
 
 
-async def _deliberate(
-    task: Task, council: Council, count: Count, turns: Turns, bell: Bell, check: Check | None
-) -> None:
+async def _deliberate(task: Task, council: Council, count: Count, turns: Turns, bell: Bell) -> None:
     """Take a transcript to its end, telling what happens."""
     state = turns.state
     if state.task is not None and state.council is not None:
         task, council = state.task, state.council
         turns.note(Resumed())
     else:
-        rules = settle(task, council)
+        rules = settled(task, council)
         turns.note(Convened(task=task, council=council, rules=rules))
     brief = state.brief
-    if brief is None or brief.prompts != wording():
+    if brief is None or (brief.prompts != wording() and state.hastened is None):
         brief = lay(task, council, count, wording())
         turns.note(Briefed(brief=brief))
-    lanes, choosing = Lanes(turns, council, brief, check), Choosing(turns, council, brief)
+    lanes, choosing = Lanes(turns, council, brief), Choosing(turns, council, brief)
     turns.keep_back(choosing.cost)
     await lanes.run(bell.hurry)
     if not quorum_is_lost(state):

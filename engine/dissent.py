@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.ballots import Profile
-from engine.options import Rule
+from engine.options import Decide, Rule
 from engine.packet import Minority, Objection
-from engine.standing import Texts
+from engine.standing import Texts, unwritten
 from engine.tallies import tally
 from engine.transcript import Transcript
 from engine.types import Ballot, Severity
 
 
 def objections(state: Transcript, choice: str) -> tuple[Objection, ...]:
-    """The major findings of the last round in which the winner's text was reviewed."""
+    """The major findings against the winner's text: all since it was written, and the last ones."""
     critiques = state.critiques.get(choice, [])
     last = max((c.round for c in critiques), default=0)
     revised = state.latest(choice).round
     return tuple(
-        Objection(reviewer=c.agent, issue=f.issue, answered=revised >= last)
+        Objection(reviewer=c.agent, issue=f.issue, answered=revised >= c.round)
         for c in critiques
         for f in c.findings
-        if c.round == last and f.severity is Severity.MAJOR
+        if (c.round == last or c.round > revised) and f.severity is Severity.MAJOR
     )
 
 
@@ -48,11 +48,16 @@ def reopening(texts: Texts, choice: str, dissenting: Sequence[Rule]) -> tuple[st
     """What would change the choice, or may: who was not heard, what hangs on one ballot."""
     state, standing = texts.state, texts.standing
     lines = [f"{agent} was lost: {why}" for agent, why in state.lost.items()]
+    lines += [f"{agent} had no text in time" for agent in unwritten(state)]
+    lines += [f"no check came to look at the text of {agent}" for agent in state.unchecked]
+    if texts.rules.decide is Decide.ARCHITECT and texts.is_open and state.judged is None:
+        lines.append("the architect was not heard")
     if standing.tied:
         others = ", ".join(author for author in standing.tied if author != choice)
         lines.append(f"equal by {standing.rule}: {others}; {standing.tie_break} decided")
     lines += [f"by {t.rule} it is {_or(t.winners)}" for t in texts.tallies if t.rule in dissenting]
-    lines += _hanging_on_one_ballot(texts, choice)
+    if choice == standing.order[0]:
+        lines += _hanging_on_one_ballot(texts, choice)
     if state.judged is not None and state.judged.choice != standing.order[0]:
         lines.append(f"the ballots chose {standing.order[0]}; {state.judged.agent} overrode them")
     open_ones = (o for o in objections(state, choice) if not o.answered)

@@ -169,12 +169,13 @@ class Rejected(Data):
 
 
 class Dropped(Data):
-    """An agent takes no further part; what it wrote before stays."""
+    """An agent takes no further part, since this turn if there is one; its texts stay."""
 
     kind: Literal["dropped"] = "dropped"
     agent: str
     phase: Phase
     reason: str
+    turn: str = ""
 
 
 class Aborted(Data):

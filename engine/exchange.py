@@ -7,35 +7,31 @@ at a whole round before the next one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from engine import prompts
-from engine.events import Brief, Checked, Critiqued, Dropped, Hastened
+from engine.events import Brief, Critiqued, Dropped, Hastened
 from engine.fanout import together
 from engine.options import Revise
 from engine.outcomes import critiqued, drafted, revised
-from engine.packet import CheckResult, StopReason, Verdict
+from engine.packet import StopReason, Verdict
 from engine.policies import Exchange
 from engine.settling import Settling
 from engine.stopping import watched
 from engine.topologies import peers, wanted
 from engine.transcript import Proposal
 from engine.turns import Turns
-from engine.types import Agent, Council, Message, Phase, Task
-
-Check = Callable[[Task, str], Awaitable[Sequence[CheckResult]]]
-"""Looks at a text that was written for a task; it is asked once for each text."""
+from engine.types import Agent, Council, Message, Phase, Turn
 
 
 class Lanes:
     """The authors side by side. Those in `_running` have not come to the end of their way."""
 
-    def __init__(self, turns: Turns, council: Council, brief: Brief, check: Check | None) -> None:
-        rules, task = turns.state.rules, turns.state.task
+    def __init__(self, turns: Turns, council: Council, brief: Brief) -> None:
+        rules = turns.state.rules
         assert rules is not None
-        assert task is not None
-        self._turns, self._state, self._rules, self._task = turns, turns.state, rules, task
-        self._council, self._brief, self._check = council, brief, check
+        self._turns, self._state, self._rules = turns, turns.state, rules
+        self._council, self._brief = council, brief
         self._settling = Settling(turns, council, brief)
         self._seated = turns.state.seated
         self._running: set[str] = set()
@@ -47,10 +43,10 @@ class Lanes:
 
     async def run(self, hurry: asyncio.Event) -> None:
         """All that is said before the choice, cut short when it is time or nothing can come."""
-        if self._state.hastened or self._state.settled:
+        if self._state.hastened or self._state.settled or self._state.choosing:
             return
         await self._stages(hurry)
-        if self._running:
+        if self._running or self._turns.unasked:
             reason = "the time for drafts and reviews was over"
             self._turns.note(Hastened(reason=reason))
         elif self._turns.over_budget:
@@ -70,7 +66,7 @@ class Lanes:
             stages.append((self._seated, range(rounds + 1)))
         for number, (authors, span) in enumerate(stages):
             await self._together(authors, span, hurry)
-            if self._running or self._turns.over_budget:
+            if self._running or self._turns.unasked or self._turns.over_budget:
                 return
             if number + 1 < len(stages):
                 scouting = bool(scouts) and number == 0
@@ -82,10 +78,9 @@ class Lanes:
         self, authors: Sequence[Agent], rounds: range, hurry: asyncio.Event
     ) -> None:
         self._running = {author.id for author in authors}
-        if hurry.is_set():
-            return
         lanes = (self._lane(author, rounds) for author in authors)
-        await together(lanes, until=hurry)
+        self._turns.in_time = not hurry.is_set()
+        await together(lanes, until=hurry if self._turns.in_time else None)
 
     async def _lane(self, author: Agent, rounds: range) -> None:
         """One author's way through these rounds; 0 is its draft."""
@@ -104,7 +99,7 @@ class Lanes:
         else:
             await self._reviews(author, round)
             await self._revise(author, round)
-        await self._checks(author)
+        await self._turns.look_at(author.id)
 
     async def _draft(self, author: Agent) -> None:
         first = prompts.draft(self._brief, author, self._council)
@@ -112,51 +107,43 @@ class Lanes:
         turn = self._turns.turn(author, Phase.DRAFT, first, cap, target=author.id)
         await self._turns.ask(turn, drafted)
         silent = author.id not in self._state.proposals and author.id not in self._state.lost
-        if silent and not self._turns.over_budget:
+        if silent and self._turns.in_time and not self._turns.over_budget:
             reason = "wrote no usable draft"
             self._turns.note(Dropped(agent=author.id, phase=Phase.DRAFT, reason=reason))
 
-    async def _checks(self, author: Agent) -> None:
-        """Have the author's latest text looked at, if it has not been."""
-        if self._check is None or author.id not in self._state.proposals:
-            return
-        text = self._state.latest(author.id)
-        if all(c.round != text.round for c in self._state.checks.get(author.id, ())):
-            results = tuple(await self._check(self._task, text.text))
-            self._turns.note(Checked(agent=author.id, round=text.round, results=results))
-
     async def _reviews(self, author: Agent, round: int) -> None:
         """Have the author's text reviewed by as many as the topology wants, lost ones replaced."""
-        silent: set[str] = set()
-        while reviewers := self._missing(author, round, silent):
-            await together(self._review(reviewer, author, round) for reviewer in reviewers)
-            heard = {c.agent for c in self._said_of(author, round) if not c.probe}
-            here = {r.id for r in reviewers if r.id not in self._state.lost}
-            silent |= here - heard
+        tried: set[str] = set()
+        while reviews := self._missing(author, round, tried):
+            await together(self._turns.ask(turn, critiqued) for turn in reviews)
+            tried |= {turn.agent for turn in reviews if turn.agent not in self._state.lost}
 
-    def _missing(self, author: Agent, round: int, silent: set[str]) -> list[Agent]:
-        """The reviewers still to be asked; one whose replies could not be read is not replaced."""
-        done = {c.agent for c in self._said_of(author, round) if not c.probe} | silent
+    def _missing(self, author: Agent, round: int, tried: set[str]) -> list[Turn]:
+        """The reviews still to be asked; one that could not be read is not replaced."""
         alone = self._rules.exchange is Exchange.SELF
-        able = [author] if alone else self._peers(author, round)
-        able = [a for a in able if a.id not in self._state.lost]
+        peers = [author] if alone else self._peers(author, round)
         most = 1 if alone else wanted(self._rules, len(self._seated))
-        return [a for a in able if a.id not in done][: max(0, most - len(done))]
+        done = 0
+        missing: list[Turn] = []
+        for peer in peers:
+            if done + len(missing) == most:
+                break
+            turn = self._review(peer, author, round)
+            if peer.id in tried or self._turns.is_over(turn):
+                done += 1
+            elif peer.id not in self._state.lost:
+                missing.append(turn)
+        return missing
 
-    async def _review(self, reviewer: Agent, author: Agent, round: int) -> None:
-        text = self._text_before(author, round)
-        messages = prompts.critique(self._brief, reviewer, text)
-        await self._turns.ask(
-            self._turns.turn(
-                reviewer,
-                Phase.CRITIQUE,
-                messages,
-                self._council.budgets.critique,
-                round=round,
-                target=author.id,
-                form=prompts.CRITIQUE_FORM,
-            ),
-            critiqued,
+    def _review(self, reviewer: Agent, author: Agent, round: int) -> Turn:
+        return self._turns.turn(
+            reviewer,
+            Phase.CRITIQUE,
+            prompts.critique(self._brief, reviewer, self._text_before(author, round)),
+            self._council.budgets.critique,
+            round=round,
+            target=author.id,
+            form=prompts.CRITIQUE_FORM,
         )
 
     async def _revise(self, author: Agent, round: int) -> None:

@@ -65,7 +65,9 @@ def fork(
         "without": (*old.without, *left_out),
         "model": model or old.model,
     }
-    task = _with_options(old, policy or "", tally).model_copy(update=changes)
+    assert before.rules is not None
+    options = _with_options(old, before.rules.policy, policy or "", tally)
+    task = options.model_copy(update=changes)
     task = _seated(before, task, left_out)
     _check_change(before, task)
     return Fork(origin.council, origin.known, task)
@@ -84,11 +86,11 @@ def _ended(records: Sequence[Record]) -> Transcript:
     return fold(records)
 
 
-def _with_options(old: Task, policy: str, tally: Rule | None) -> Task:
-    """The task with another policy or tally; the options that only the old policy took are gone."""
+def _with_options(old: Task, before: str, policy: str, tally: Rule | None) -> Task:
+    """The task with another policy or tally; options stay that both policies take."""
     asked = {name: getattr(old, name) for name in Options.model_fields}
     if policy:
-        taken = named(policy).takes
+        taken = named(policy).takes & named(before).takes
         asked = {n: value if n in taken else None for n, value in asked.items()}
         asked |= {"policy": policy}
     if tally is not None:

@@ -63,6 +63,10 @@ class Rule(StrEnum):
     BRADLEY_TERRY = "bradley_terry"  # log-odds strength
 
 
+MOST = 1000
+"""Of anything that is counted here; what a server takes is less."""
+
+
 class Options(Data):
     """How a council is to deliberate. What is not set is left to the council, then to the policy.
 
@@ -83,23 +87,23 @@ class Options(Data):
     """
 
     policy: str = Field(default="", max_length=64)
-    rounds: int | None = Field(default=None, ge=0)
-    num_agents: int | None = Field(default=None, ge=1)
-    samples: int | None = Field(default=None, ge=1)
-    layers: int | None = Field(default=None, ge=1)
+    rounds: int | None = Field(default=None, ge=0, le=MOST)
+    num_agents: int | None = Field(default=None, ge=1, le=MOST)
+    samples: int | None = Field(default=None, ge=1, le=MOST)
+    layers: int | None = Field(default=None, ge=1, le=MOST)
     topology: Topology | None = None
-    k: int | None = Field(default=None, ge=1)
-    hub: int | None = Field(default=None, ge=1)
-    groups: int | None = Field(default=None, ge=1)
-    exchange_every: int | None = Field(default=None, ge=1)
+    k: int | None = Field(default=None, ge=1, le=MOST)
+    hub: int | None = Field(default=None, ge=1, le=MOST)
+    groups: int | None = Field(default=None, ge=1, le=MOST)
+    exchange_every: int | None = Field(default=None, ge=1, le=MOST)
     revise: Revise | None = None
     ballot: BallotForm | None = None
     tally: Rule | None = None
     early: bool | None = None
     decide: Decide | None = None
-    shortlist: int | None = Field(default=None, ge=1)
+    shortlist: int | None = Field(default=None, ge=1, le=MOST)
     quorum: float | None = Field(default=None, ge=0, le=1)
-    stability: int | None = Field(default=None, ge=1)
+    stability: int | None = Field(default=None, ge=1, le=MOST)
     gain: float | None = Field(default=None, ge=0, le=1)
     until_clean: bool | None = None
-    token_budget: int | None = Field(default=None, ge=1)
+    token_budget: int | None = Field(default=None, ge=1, le=2**31 - 1)

@@ -180,6 +180,9 @@ DEFAULTS = Options(
 )
 """What holds where neither request nor council nor policy says anything."""
 
+MOST_BY_KEMENY = 12
+"""More texts take seconds by the rules that try orders or paths."""
+
 NEEDS = {
     "k": ("topology", Topology.K_REGULAR),
     "hub": ("topology", Topology.STAR),
@@ -215,12 +218,27 @@ def settle(asked: Options, council: Options) -> Rules:
     for option, (other, needed) in NEEDS.items():
         if getattr(asked, option) is not None and found[other] is not needed:
             raise InvalidRequest(option, f"has a meaning only with {other} {needed.value!r}")
-    if asked.stability is not None and not found["quorum"]:
-        raise InvalidRequest("stability", "has a meaning only with a quorum")
+    _check_stops(asked, found)
     if asked.early and found["tally"] not in EARLY_RULES:
         known = ", ".join(sorted(EARLY_RULES))
         raise InvalidRequest("early", f"{found['tally']} needs all ballots; known: {known}")
+    if found["early"] and found["decide"] is Decide.ARCHITECT:
+        if asked.early:
+            raise InvalidRequest("early", "an architect reads all ballots; leave one of them out")
+        found["early"] = False
     return _rules(policy, found)
+
+
+def _check_stops(asked: Options, found: dict[str, Any]) -> None:
+    """InvalidRequest for a rule to stop that is asked for and never comes to be looked at."""
+    if asked.stability is not None and not found["quorum"]:
+        raise InvalidRequest("stability", "has a meaning only with a quorum")
+    rounds = found["rounds"]
+    needs = {"revise": 1, "quorum": asked.stability or 1, "gain": 2, "until_clean": 2}
+    for option, least in needs.items():
+        if getattr(asked, option) and rounds < least:
+            what = f"needs {least} rounds at least, and there are {rounds}"
+            raise InvalidRequest("stability" if least > 2 else option, what)
 
 
 def check_seats(rules: Rules, seats: int) -> None:
@@ -229,6 +247,12 @@ def check_seats(rules: Rules, seats: int) -> None:
         (other, needed), value = NEEDS[option], getattr(rules, option)
         if getattr(rules, other) is needed and value > most:
             raise InvalidRequest(option, f"{value} is too many for {seats} agents")
+    texts = rules.copies or seats
+    if rules.tally is Rule.KEMENY and texts > MOST_BY_KEMENY:
+        raise InvalidRequest("tally", f"kemeny ranks at most {MOST_BY_KEMENY} texts, not {texts}")
+    if rules.early and rules.tally is Rule.SCHULZE and texts > MOST_BY_KEMENY:
+        what = f"schulze is decided early among {MOST_BY_KEMENY} texts at most, not {texts}"
+        raise InvalidRequest("early", what)
 
 
 def _rules(policy: Policy, found: dict[str, Any]) -> Rules:

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from engine.policies import Choice, Rules
+from engine.errors import InvalidRequest
+from engine.options import Decide
+from engine.policies import Choice, Rules, check_seats, settle
 from engine.types import Agent, Council, Task
+
+
+def settled(task: Task, council: Council) -> Rules:
+    """The rules of a deliberation; InvalidRequest where the council has no seats for them."""
+    rules = settle(task, council)
+    number = len(agents(task, council)[: rules.agents])
+    check_seats(rules, number)
+    if rules.decide is Decide.ARCHITECT and council.architect is None:
+        raise InvalidRequest("decide", f"the {council.role} council has no architect")
+    return rules
 
 
 def seats(task: Task, council: Council, rules: Rules) -> tuple[Agent, ...]:

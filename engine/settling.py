@@ -30,10 +30,9 @@ class Settling:
             return
         reason = self._scouts_agree() if scouting else reason_to_stop(self._state, round)
         if reason in (StopReason.UNANIMOUS, StopReason.QUORUM_STABLE):
-            await together([self._probe(leader(self._state, round), round + 1)], until=hurry)
-            probes = [c for said in self._state.critiques.values() for c in said if c.probe]
-            case = next((c for c in probes if c.round == round + 1), None)
-            if case is None or case.asks_for_change:
+            target = leader(self._state, round)
+            await together([self._probe(target, round + 1)], until=hurry)
+            if not self._is_unopposed(target, round + 1):
                 return
         if reason is not None:
             self._turns.note(Settled(reason=reason, round=round))
@@ -57,24 +56,33 @@ class Settling:
         return StopReason.UNANIMOUS if same and wrote and not self._state.excluded else None
 
     async def _probe(self, target: str, round: int) -> None:
-        """Ask for the strongest case against a text, of one who does not agree if there is one."""
+        """Ask for the strongest case against a text, first of those who do not agree with it.
+
+        Where one is lost the next is asked; where one cannot be read, nobody is.
+        """
         said = classes(self._state, round - 1)
-        able = [a for a in self._seated if a.id != target and a.id not in self._state.lost]
-        if not able:
-            return
-        critic = min(able, key=lambda a: said.get(a.id) == said[target])
         text = self._state.text(target, round - 1)
         assert text is not None
-        turn = self._turns.turn(
-            critic,
-            Phase.CRITIQUE,
-            prompts.critique(self._brief, critic, text, probe=True),
-            self._council.budgets.critique,
-            round=round,
-            target=target,
-            form=prompts.CRITIQUE_FORM,
-        )
-        await self._turns.ask(turn, probed)
+        others = (agent for agent in self._seated if agent.id != target)
+        for critic in sorted(others, key=lambda a: said.get(a.id) == said[target]):
+            turn = self._turns.turn(
+                critic,
+                Phase.CRITIQUE,
+                prompts.critique(self._brief, critic, text, probe=True),
+                self._council.budgets.critique,
+                round=round,
+                target=target,
+                form=prompts.CRITIQUE_FORM,
+            )
+            await self._turns.ask(turn, probed)
+            if self._turns.is_over(turn) or self._turns.over_budget:
+                return
+
+    def _is_unopposed(self, target: str, round: int) -> bool:
+        """Whether a critic was heard and asks for no change."""
+        said = self._state.critiques.get(target, ())
+        cases = [c for c in said if c.probe and c.round == round]
+        return bool(cases) and not any(case.asks_for_change for case in cases)
 
     @property
     def _others(self) -> tuple[Agent, ...]:

@@ -16,7 +16,7 @@ from engine.packet import StopReason, Tally
 from engine.policies import Choice
 from engine.stopping import classes
 from engine.tallies import all_tallies, settled
-from engine.transcript import Transcript
+from engine.transcript import TRIES, Transcript
 from engine.types import Ballot, Phase
 
 ONLY, CLASSES, MERGE = "only text", "classes", "merge"
@@ -113,12 +113,13 @@ class Texts:
     @cached_property
     def _outstanding(self) -> tuple[str, ...]:
         """The voters that can still vote: not lost, and nothing unreadable came of them."""
-        unread = {
+        unread = Counter(
             outcome.agent
             for outcome in self.state.outcomes.values()
             if isinstance(outcome, Rejected) and outcome.phase is Phase.VOTE
-        }
-        gone = {*self.state.ballots, *self.state.lost, *unread}
+        )
+        silent = (agent for agent, times in unread.items() if times >= TRIES)
+        gone = {*self.state.ballots, *self.state.lost, *silent}
         return tuple(voter.id for voter in self.state.voters if voter.id not in gone)
 
     def _by_classes(self) -> Standing:
@@ -154,6 +155,17 @@ class Texts:
             )
             for place, author in enumerate(self.candidates)
         }
+
+
+def unwritten(state: Transcript) -> list[str]:
+    """The seated agents that have no text and were not lost: time or tokens did not reach them.
+
+    Where the scouts agreed the others were never needed.
+    """
+    agreed = state.settled is not None and state.settled.reason is StopReason.UNANIMOUS
+    if agreed and state.rules is not None and state.rules.scouts:
+        return []
+    return [a.id for a in state.seated if a.id not in state.proposals and a.id not in state.lost]
 
 
 def _breaker(tied: Sequence[str], keys: Keys) -> str:

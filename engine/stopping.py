@@ -20,6 +20,8 @@ def reason_to_stop(state: Transcript, round: int) -> StopReason | None:
     """Why no round should follow on this one, None where one should; 0 is the drafts."""
     rules = state.rules
     assert rules is not None
+    if state.excluded:  # what a check holds against a text is still to be mended
+        return None
     if rules.quorum and _is_stable(state, rules, round):
         everyone = len(set(classes(state, round).values())) == 1
         return StopReason.UNANIMOUS if everyone else StopReason.QUORUM_STABLE

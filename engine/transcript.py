@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from engine.data import Data
 from engine.events import (
     Aborted,
+    Asked,
     Brief,
     Briefed,
     Checked,
@@ -36,6 +37,10 @@ from engine.policies import Rules, settle
 from engine.seats import seats, voters
 from engine.types import Agent, Ballot, Council, Phase, Task, Usage
 
+CHOOSING = (Phase.VOTE, Phase.MERGE, Phase.JUDGE)
+TRIES = 2
+"""How often a turn is asked before its unreadable reply counts as missing."""
+
 Outcome = Drafted | Critiqued | Revised | Voted | Merged | Judged | Rejected
 """The events that a finished turn leaves."""
 
@@ -60,6 +65,7 @@ class Transcript:
 
     `seated` are those who write, `voters` those who rank. `critiques` are by the author they are
     about, in the order of rounds and then of names, so that nothing follows from who was quicker.
+    `choosing` says that somebody was asked for the choice, so that the exchange was over by then.
     `aborted` are the ids of turns that were stopped.
     """
 
@@ -73,6 +79,7 @@ class Transcript:
     critiques: dict[str, list[Critiqued]] = field(default_factory=dict)
     checks: dict[str, list[Checked]] = field(default_factory=dict)
     ballots: dict[str, Ballot] = field(default_factory=dict)
+    choosing: bool = False
     merged: str = ""
     judged: Judged | None = None
     lost: dict[str, str] = field(default_factory=dict)
@@ -92,6 +99,7 @@ class Transcript:
     def add(self, event: Event, at: float = 0.0) -> None:
         """Take one more event in; `at` is its time in Unix seconds, 0 where there is no clock."""
         self._pass_time(event, at)
+        self.choosing = self.choosing or (isinstance(event, Asked) and event.phase in CHOOSING)
         match event:
             case Convened():
                 self._convene(event, at)
@@ -151,7 +159,7 @@ class Transcript:
         kept = (self.proposals, self.critiques, self.checks, self.ballots, self.outcomes, self.lost)
         for said in kept:
             said.clear()
-        self.merged, self.judged, self.settled = "", None, None
+        self.merged, self.judged, self.settled, self.choosing = "", None, None, False
 
     def _write(self, event: Drafted | Revised | Merged, at: float) -> None:
         round = 0 if isinstance(event, Drafted) else event.round
@@ -175,6 +183,14 @@ class Transcript:
         latest = self.latest(author).round
         checks = (c for c in self.checks.get(author, ()) if c.round == latest)
         return tuple(result for check in checks for result in check.results)
+
+    @property
+    def unchecked(self) -> list[str]:
+        """The authors whose latest text no check came to look at, though checks there are."""
+        if not self.checks:
+            return []
+        looked = {(a, c.round) for a, checks in self.checks.items() for c in checks}
+        return [a for a in self.authors if (a, self.latest(a).round) not in looked]
 
     @property
     def excluded(self) -> frozenset[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from engine import prompts
 from engine.errors import SpeechFailed
-from engine.events import Aborted, Asked, Dropped, Event, Rejected
+from engine.events import Aborted, Asked, Checked, Dropped, Event, Judged, Rejected, Voted
 from engine.outcomes import rejected
-from engine.transcript import Outcome, Transcript
+from engine.packet import CheckResult
+from engine.transcript import TRIES, Outcome, Transcript
 from engine.types import (
     Agent,
     ChoiceForm,
@@ -19,23 +20,24 @@ from engine.types import (
     Reply,
     Speak,
     Stopped,
+    Task,
     TextForm,
     Turn,
     Usage,
 )
 
-TRIES = 2
-"""How often a turn is asked before its unreadable reply counts as missing."""
-
 Read = Callable[[Turn, Reply], Outcome]
+Check = Callable[[Task, str], Awaitable[Sequence[CheckResult]]]
+"""Looks at a text that was written for a task; it is asked once for each text."""
 
 
 class Turns:
     """Asks the turns of one deliberation, within its budget of tokens.
 
     What happens is taken into the state and then told with `tell`. `left_out` counts the turns for
-    which the budget had nothing. Outcomes in `known`, of another deliberation, are taken over for
-    nothing.
+    which the budget had nothing, `unasked` those that came up when it was not `in_time` any more,
+    `stopped` those that were cancelled. Outcomes in `known`, of another deliberation, are taken
+    over for nothing.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class Turns:
         speak: Speak,
         tell: Callable[[Event], None],
         known: Mapping[str, Outcome],
+        check: Check | None = None,
     ) -> None:
         self.state, self._speak, self._tell, self._known = state, speak, tell, known
-        self.left_out = 0
-        self.over_budget = False
+        self._check = check
+        self.left_out = self.unasked = self.stopped = 0
+        self.over_budget, self.in_time = False, True
         self._kept_back = 0
         self._under_way: dict[str, int] = {}
 
@@ -60,7 +64,7 @@ class Turns:
         """From now on so much of the budget is not to be touched.
 
         Once a turn was left out, none is asked any more, cheap as it may be, until this is called
-        anew: what begins as one round must not end as half of one.
+        anew: a review whose author could not answer it is tokens for nothing.
         """
         self._kept_back, self.over_budget = tokens, False
 
@@ -90,24 +94,55 @@ class Turns:
             sampling=agent.sampling,
         )
 
-    async def ask(self, turn: Turn, read: Read) -> None:
+    async def look_at(self, author: str) -> None:
+        """Have the author's latest text checked, if it has not been."""
+        if self._check is None or author not in self.state.proposals:
+            return
+        text = self.state.latest(author)
+        if all(c.round != text.round for c in self.state.checks.get(author, ())):
+            assert self.state.task is not None
+            results = tuple(await self._check(self.state.task, text.text))
+            self.note(Checked(agent=author, round=text.round, results=results))
+
+    def is_over(self, turn: Turn) -> bool:
+        """Whether nothing more comes of it: it was read, or could not be as often as is tried.
+
+        An agent that is lost after a reply that could not be read is not asked again either.
+        """
+        for _ in range(TRIES):
+            outcome = self.state.outcomes.get(turn.id)
+            if not isinstance(outcome, Rejected):
+                return outcome is not None
+            if turn.agent in self.state.lost:
+                return True
+            turn = turn.reworded(prompts.again(turn.messages, outcome.reason))
+        return True
+
+    async def ask(self, turn: Turn, read: Read, among: Collection[str] = ()) -> None:
         """Ask until a reply can be read, TRIES times at most; recorded replies are not asked for.
 
         A turn that fails for good drops its agent; one that the budget does not allow is left out.
+        `among` are the authors of whom a known ballot or judgement may speak: under their letters
+        others had the same texts.
         """
         for _ in range(TRIES):
             outcome = self.state.outcomes.get(turn.id)
             if outcome is None:
-                await self._outcome(turn, read)
+                await self._outcome(turn, read, among)
                 outcome = self.state.outcomes.get(turn.id)
             if not isinstance(outcome, Rejected):
                 return
             turn = turn.reworded(prompts.again(turn.messages, outcome.reason))
 
-    async def _outcome(self, turn: Turn, read: Read) -> None:
-        if turn.id in self._known:
-            self.note(self._known[turn.id].model_copy(update={"usage": Usage()}))
-        elif turn.agent not in self.state.lost and self._affords(turn):
+    async def _outcome(self, turn: Turn, read: Read, among: Collection[str]) -> None:
+        known = self._known.get(turn.id)
+        if known is not None and _speaks_of(known, among):
+            self.note(known.model_copy(update={"usage": Usage()}))
+        elif turn.agent in self.state.lost:
+            return
+        elif not self.in_time:
+            self.unasked += 1
+        elif self._affords(turn):
             await self._answer(turn, read)
 
     def _affords(self, turn: Turn) -> bool:
@@ -148,13 +183,24 @@ class Turns:
             return await self._speak(turn)
         except SpeechFailed as failed:
             reason = f"{type(failed).__name__}: {failed}"
-            return Dropped(agent=turn.agent, phase=turn.phase, reason=reason)
+            return Dropped(agent=turn.agent, phase=turn.phase, reason=reason, turn=turn.id)
         except asyncio.CancelledError as stopped:
             usage = stopped.usage if isinstance(stopped, Stopped) else Usage()
+            self.stopped += 1
             self.note(Aborted(turn=turn.id, agent=turn.agent, phase=turn.phase, usage=usage))
             raise
         finally:
             del self._under_way[turn.id]
+
+
+def _speaks_of(known: Outcome, among: Collection[str]) -> bool:
+    match known:
+        case Voted():
+            return set(known.ballot.ranking) == set(among)
+        case Judged():
+            return known.choice in among
+        case _:
+            return True
 
 
 def _longest(turn: Turn) -> int:

@@ -71,7 +71,8 @@ class Budgets(Data):
         """Tokens of the longest prompt and its reply, where so many texts are exchanged."""
         peers = self.task + (texts + 1) * self.draft
         revision = self.task + 2 * self.draft + max(1, texts - 1) * self.critique
-        return max(peers, revision) + PROMPT_MARGIN
+        last_word = self.task + texts * self.draft + 2 * self.critique
+        return max(peers, revision, last_word) + PROMPT_MARGIN
 
 
 class Council(Options):

@@ -57,12 +57,8 @@ def _check_turn(
         began = open_turns.pop(event.turn, None)
         assert began is not None, f"{event.kind} without having been asked"
         assert began.agent == event.agent
-    elif isinstance(event, Dropped):
-        turns = [
-            t for t, a in open_turns.items() if (a.agent, a.phase) == (event.agent, event.phase)
-        ]
-        for turn in turns[:1]:
-            del open_turns[turn]
+    elif isinstance(event, Dropped) and event.turn:
+        assert open_turns.pop(event.turn, None) is not None, "dropped for a turn never asked"
 
 
 def _check_place(event: Event, state: Transcript) -> None:
@@ -79,7 +75,7 @@ def _check_place(event: Event, state: Transcript) -> None:
         case Voted():
             assert set(event.ballot.ranking) == set(state.authors) - state.excluded
         case Merged():
-            assert not state.merged, "merged twice"
+            assert state.merged in ("", *state.excluded), "merged twice"
         case Judged():
             assert state.ballots, "judged before any ballot"
             assert event.choice in state.proposals

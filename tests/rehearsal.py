@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from engine.config import CouncilConfig, fleet_councils
 from engine.deliberation import deliberate
 from engine.events import Decided, Event, Record
-from engine.exchange import Check
 from engine.packet import Decision
 from engine.testing import ScriptedModel, words
 from engine.transcript import Transcript, fold
+from engine.turns import Check
 from engine.types import ChoiceForm, Council, Phase, Reply, Task, Turn, Usage
 
 T = TypeVar("T")

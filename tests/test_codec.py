@@ -57,7 +57,7 @@ def single(cls: type, bounds: list[Any]) -> st.SearchStrategy[Any]:
         NoneType: st.none(),
         bool: st.booleans(),
         str: st.text(min_size=1 if bounds else 0, max_size=20),
-        int: st.integers(floor if floor is not None else -(2**63), 2**63 - 1),
+        int: st.integers(-(2**63) if floor is None else floor, 2**63 - 1 if high is None else high),
         float: st.floats(floor, high, exclude_min=over is not None, **FINITE),
     }[cls]
 

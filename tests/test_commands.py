@@ -214,7 +214,7 @@ def test_ctrl_c_tells_the_command_that_goes_on(
         "--role",
         "DEV",
         "--rounds",
-        "1",
+        "2",
         "--tally",
         "score",
         "--no-early",

@@ -47,7 +47,7 @@ def test_agents_are_seated_on_the_pools_in_turn() -> None:
     [
         ({"councils": fleet_councils(("nowhere",))}, "known pools: small"),
         ({"councils": fleet_councils()[:1] * 2}, "named twice"),
-        ({"pools": {"small": PoolConfig(model="m", window=1024)}}, "needs a window of 2496"),
+        ({"pools": {"small": PoolConfig(model="m", window=1024)}}, "needs a window of 2624"),
         ({"extra": 1}, "extra"),
         ({"limits": {"agents": 2}}, "the limits are 2 and 4"),
         ({"pools": {"small": {"model": "m", "cpus": 0}}}, "cpus or gpus above 0"),

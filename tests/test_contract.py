@@ -219,7 +219,7 @@ def told(records: list[Record]) -> list[pb.DeliberationUpdate]:
         ({"policy": "debate"}, ScriptedModel()),
         ({"policy": "cascade"}, ScriptedModel()),
         ({"policy": "moa", "layers": 3}, ScriptedModel()),
-        ({"decide": "architect", "early": True}, ScriptedModel()),
+        ({"decide": "architect", "ballot": "ranking"}, ScriptedModel()),
         ({"topology": "full", "token_budget": 100}, ScriptedModel()),
         ({"until_clean": True, "rounds": 3}, ScriptedModel()),
         ({}, ScriptedModel({(ONE, Phase.DRAFT): " ", (TWO, Phase.CRITIQUE): "{"})),

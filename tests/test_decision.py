@@ -21,10 +21,10 @@ from rehearsal import (
 from engine.decision import conclude
 from engine.errors import InvalidRequest
 from engine.events import Checked, Decided, Failed, Revised, Settled
-from engine.exchange import Check
 from engine.options import Rule
 from engine.packet import CheckResult, StopReason, Verdict
 from engine.testing import FlakyModel, ScriptedModel
+from engine.turns import Check
 from engine.types import CondorcetStatus, Phase, Task, Turn
 
 ALL = (ONE, TWO, THREE)
@@ -224,3 +224,68 @@ async def test_the_margin_is_what_the_rule_counts() -> None:
         await run(Speaker(prefers=prefers), council=council, policy="vote", tally=Rule.PLURALITY)
     )
     assert (decision.order[0].score, decision.margin) == (4.0, 3.0)
+
+
+async def test_a_text_that_never_came_makes_the_decision_degraded() -> None:
+    """Tokens for two drafts of three: who has none is named, though nobody was lost."""
+    decision = decided(await run(ScriptedModel(), policy="vote", token_budget=2 * 224 + 18))
+    assert decision.degraded
+    assert decision.lost == {}
+    assert [line for line in decision.reopen if "had no text in time" in line]
+
+
+async def test_a_merged_text_is_checked_too() -> None:
+    """One that fails is no choice: the next seat makes another, or there is none."""
+    check = checking({"bad": Verdict.FAILED})
+    first_bad = Speaker(lambda t: "bad" if t.phase is Phase.MERGE and t.agent == ONE else None)
+    assert decided(await run(first_bad, policy="moa", check=check)).choice == TWO
+    all_bad = Speaker(lambda t: "bad" if t.phase is Phase.MERGE else None)
+    (failed,) = of(await run(all_bad, policy="moa", check=check), Failed)
+    assert failed.error_type in ("NoMerge", "AllExcluded")
+
+
+async def test_agreement_on_what_a_check_excludes_is_no_end() -> None:
+    """The exchange goes on, and the mended texts decide."""
+
+    def says(turn: Turn) -> str | None:
+        if turn.phase is Phase.CRITIQUE:
+            return CLEAN
+        return "broken" if turn.phase is Phase.DRAFT else f"{turn.agent} mended it"
+
+    check = checking({"broken": Verdict.FAILED})
+    events = await run(Speaker(says), policy="debate", rounds=1, quorum=0.5, check=check)
+    assert not of(events, Settled)
+    assert decided(events).excluded == ()
+
+
+async def test_a_finding_that_was_never_answered_stays_open() -> None:
+    """A clean review in a later round does not take it away."""
+
+    def says(turn: Turn) -> str | None:
+        if turn.phase is Phase.REVISE and turn.agent == ONE:
+            return " "
+        if turn.phase is Phase.CRITIQUE:
+            return critique("no hands") if turn.round == 1 else CLEAN
+        return None
+
+    decision = decided(await run(Speaker(says, prefers=AGREED), rounds=2))
+    assert [(o.issue, o.answered) for o in decision.objections] == [("no hands", False)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"topology": "star", "hub": 9}, {"topology": "k_regular", "k": 9}, {"tally": "kemeny"}],
+)
+async def test_what_the_council_has_no_seats_for_is_refused(options: dict[str, object]) -> None:
+    """Before anything is recorded or asked, also for who uses the engine as a library."""
+    model = ScriptedModel()
+    with pytest.raises(InvalidRequest):
+        await run(model, council=council_of(13 if "tally" in options else 3), **options)
+    assert model.turns == []
+
+
+async def test_an_architect_has_to_be_there() -> None:
+    """A council without one says so."""
+    council = council_of(3).model_copy(update={"architect": None})
+    with pytest.raises(InvalidRequest, match="has no architect"):
+        await run(ScriptedModel(), council=council, decide="architect")

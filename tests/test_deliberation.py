@@ -260,9 +260,10 @@ async def test_closing_the_stream_cancels_the_turns_under_way() -> None:
 async def test_an_agent_that_fails_is_dropped_with_its_reason() -> None:
     """One lost agent leaves a degraded decision of the two others."""
     events = await run(FlakyModel({(TWO, Phase.DRAFT)}))
-    assert of(events, Dropped) == [
-        Dropped(agent=TWO, phase=Phase.DRAFT, reason=f"EngineLost: no engine for {TWO}")
-    ]
+    (dropped,) = of(events, Dropped)
+    assert (dropped.agent, dropped.phase) == (TWO, Phase.DRAFT)
+    assert dropped.reason == f"EngineLost: no engine for {TWO}"
+    assert dropped.turn in {asked.turn for asked in of(events, Asked)}
     decision = of(events, Decided)[0].decision
     assert decision.degraded
     assert decision.stop_reason == "degraded"

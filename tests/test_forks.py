@@ -15,7 +15,7 @@ from engine.options import Rule
 from engine.replay import replay
 from engine.testing import ScriptedModel
 from engine.transcript import fold
-from engine.types import Usage
+from engine.types import Phase, Usage
 
 ORIGINS = ({}, {"policy": "vote"}, {"policy": "debate", "rounds": 1}, {"rounds": 2})
 
@@ -195,3 +195,21 @@ async def test_only_what_has_ended_is_forked() -> None:
     for part in ([], records[:-1]):
         with pytest.raises(InvalidRequest, match="has not ended"):
             fork(part, "f", tally=Rule.IRV)
+
+
+async def test_a_ballot_about_other_authors_is_not_taken_over() -> None:
+    """The same texts under the same letters, by samples with other names: the judge is asked."""
+    alike = ScriptedModel({(f"{ONE}.{n}", Phase.DRAFT): "42" for n in range(1, 6)})
+    records = await recorded(a_task(policy="best_of_n"), alike)
+    other = ScriptedModel({(f"{TWO}.{n}", Phase.DRAFT): "42" for n in range(1, 6)})
+    found = fold(await forked(fork(records, "f", without=(ONE,)), other))
+    assert isinstance(found.end, Decided)
+    assert found.end.decision.choice.startswith(f"{TWO}.")
+
+
+async def test_what_the_old_policy_settled_is_no_wish_of_the_new_one() -> None:
+    """One agent asked for with `single` is not a council of one."""
+    records = await recorded(a_task(policy="single", num_agents=1), ScriptedModel())
+    made = fork(records, "f", policy="vote")
+    assert made.task.num_agents is None
+    assert len(fold(await forked(made, ScriptedModel())).authors) == len(COUNCIL.agents)

@@ -167,10 +167,10 @@ async def test_every_field_of_a_request_counts(house: House) -> None:
         ({"decide": "architect", "shortlist": 2}, "shortlist", 2),
         ({"early": True}, "early", True),
         ({"early": False}, "early", False),
-        ({"until_clean": True}, "until_clean", True),
-        ({"quorum": 0.5, "stability": 2}, "stability", 2),
+        ({"until_clean": True, "rounds": 2}, "until_clean", True),
+        ({"quorum": 0.5, "stability": 2, "rounds": 2}, "stability", 2),
         ({"quorum": 0.0}, "quorum", 0.0),
-        ({"gain": 0.25}, "gain", 0.25),
+        ({"gain": 0.25, "rounds": 2}, "gain", 0.25),
         ({"token_budget": 5000}, "token_budget", 5000),
     ],
 )

@@ -36,7 +36,11 @@ BESIDE = {
     "groups": {"topology": Topology.GROUPS},
     "exchange_every": {"topology": Topology.GROUPS},
     "shortlist": {"decide": Decide.ARCHITECT},
-    "stability": {"quorum": 0.5},
+    "stability": {"quorum": 0.5, "rounds": 2},
+    "revise": {"rounds": 1},
+    "quorum": {"rounds": 1},
+    "gain": {"rounds": 2},
+    "until_clean": {"rounds": 2},
 }
 
 
@@ -131,10 +135,39 @@ def test_to_ask_for_what_a_policy_does_anyway_is_no_error(
 @pytest.mark.parametrize("option", BESIDE)
 def test_an_option_that_says_nothing_alone_names_the_other(option: str) -> None:
     """`k` without a regular topology, a shortlist without an architect, and so on."""
-    (other,) = BESIDE[option]
+    other = next(iter(BESIDE[option]))
     with pytest.raises(InvalidRequest, match=other) as refused:
-        settle(Options.model_validate({option: SET[option]}), Options())
+        settle(Options.model_validate({option: SET[option], "rounds": 0}), Options())
     assert refused.value.where == option
+
+
+def test_a_rule_to_stop_needs_rounds_to_stop() -> None:
+    """Stability of three rounds among two is never looked at; nor is a gain after the last one."""
+    with pytest.raises(InvalidRequest, match="needs 3 rounds at least, and there are 2") as refused:
+        settle(Options(policy="debate", quorum=0.5, stability=3), Options())
+    assert refused.value.where == "stability"
+    with pytest.raises(InvalidRequest, match="needs 2 rounds at least, and there are 1"):
+        settle(Options(until_clean=True), Options())
+
+
+def test_an_architect_reads_all_ballots() -> None:
+    """Asked together with an early end it is refused; a council's early end gives way to it."""
+    with pytest.raises(InvalidRequest, match="an architect reads all ballots"):
+        settle(Options(early=True, decide=Decide.ARCHITECT), Options())
+    assert settle(Options(decide=Decide.ARCHITECT), Options(early=True)).early is False
+
+
+@pytest.mark.parametrize(("texts", "fits"), [(12, True), (13, False)])
+def test_what_would_take_too_long_is_refused(texts: int, fits: bool) -> None:
+    """Kemeny's rule tries orders, Schulze's early end paths: both up to twelve texts."""
+    for options in (Options(tally=Rule.KEMENY), Options(tally=Rule.SCHULZE, early=True)):
+        rules = settle(options, Options())
+        if fits:
+            check_seats(rules, texts)
+        else:
+            with pytest.raises(InvalidRequest, match=f"not {texts}"):
+                check_seats(rules, texts)
+    check_seats(settle(Options(tally=Rule.SCHULZE), Options()), 13)
 
 
 def test_what_needs_all_ballots_cannot_be_early() -> None:

@@ -396,6 +396,32 @@ async def test_an_early_end_of_the_vote_spares_ballots() -> None:
     assert decided(whole).spared == ()
 
 
+async def test_a_voter_that_is_asked_again_can_still_change_the_choice() -> None:
+    """Early or not, the choice is the same: a first reply that cannot be read is no last word."""
+    ticks = {"3": (10, 200), "4": (20, 200), "1": (40, 0), "2": (60, 0), "5": (400, 0)}
+
+    class Stumbling(Speaker):
+        async def __call__(self, turn: Turn) -> Reply:
+            if turn.phase is not Phase.VOTE:
+                return await super().__call__(turn)
+            tries = sum(t.agent == turn.agent and t.phase is turn.phase for t in self.turns)
+            self.turns.append(turn)
+            first, second = ticks[turn.agent[-1]]
+            for _ in range(second if tries else first):
+                await asyncio.sleep(0)
+            reply = await super().__call__(turn)
+            stumbles = second and not tries
+            return reply.model_copy(update={"choices": ()}) if stumbles else reply
+
+    names = [f"agent-dev-00{n}" for n in range(1, 6)]
+    one, three = [names[0], *names[1:]], [names[2], *names[:2], *names[3:]]
+    prefers = ranked({names[0]: three, names[1]: three, **dict.fromkeys(names[2:], one)})
+    options = {"policy": "vote", "tally": "plurality"}
+    whole = await run(Stumbling(prefers=prefers), council=council_of(5), **options)
+    early = await run(Stumbling(prefers=prefers), council=council_of(5), early=True, **options)
+    assert decided(early).choice == decided(whole).choice == names[0]
+
+
 def choosing(letter_of: str, reason: str = "the ranking overlooks the hands") -> Speaker:
     """A model whose architect chooses the text of one author."""
 

@@ -21,7 +21,7 @@ from engine.types import Phase, Reply, Task, Turn
 WAYS = (
     {},
     {"rounds": 3, "topology": "full", "revise": "always", "num_agents": 2},
-    {"policy": "vote", "early": True, "decide": "architect"},
+    {"policy": "vote", "ballot": "ranking", "decide": "architect"},
     {"policy": "vote", "ballot": "ranking", "tally": "majority"},
     {"policy": "self_refine", "rounds": 2, "until_clean": True},
     {"policy": "self_consistency"},

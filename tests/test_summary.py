@@ -66,7 +66,7 @@ def test_a_plain_decision_stays_short() -> None:
         ({"classes": {ONE: "a", TWO: "a", THREE: "b"}, "entropy": 0.918}, "answers 2 in 3 texts, "),
         ({"excluded": (TWO,)}, f"excluded {TWO} failed a check"),
         ({"spared": (ONE, TWO)}, f"spared {ONE}, {TWO}: no ballot of theirs could change"),
-        ({"aborted": 1}, "stopped 1 turn under way, not needed any more"),
+        ({"aborted": 1}, "stopped 1 turn under way"),
         ({"reopen": ("without the ballot of x it is y",)}, "would change without the ballot of x "),
         ({"condorcet": Condorcet(status=CondorcetStatus.UNASKED)}, "condorcet no ballots"),
     ],
@@ -82,10 +82,9 @@ def test_nothing_is_said_twice() -> None:
     """What would change the choice leaves out what a row of its own tells."""
     shown = page(decided(decide="architect"))
     assert shown.count("override") == 1
-    assert "it is agent-dev-003\n" in shown.partition("would change")[2]
-    assert "would change without the ballot of" in shown
     assert "by plurality it is" not in shown
     assert "overrode" not in shown
+    assert "would change" not in shown
 
 
 def test_samples_of_one_agent_are_told_by_their_answers() -> None:

@@ -28,7 +28,7 @@ FILES = [
     for name in (
         *("agreement", "ballots", "classes", "condorcet", "counts", "early", "kemeny"),
         *("strengths", "tallies", "standing", "decision", "dissent"),
-        *("deliberation", "turns", "exchange", "choosing", "stopping", "topologies"),
+        *("deliberation", "turns", "exchange", "settling", "choosing", "stopping", "topologies"),
     )
 ]
 SLOW = {

@@ -994,14 +994,16 @@ class Rejected(_message.Message):
     def __init__(self, turn: _Optional[str] = ..., agent: _Optional[str] = ..., phase: _Optional[str] = ..., reason: _Optional[str] = ..., text: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Dropped(_message.Message):
-    __slots__ = ("agent", "phase", "reason")
+    __slots__ = ("agent", "phase", "reason", "turn")
     AGENT_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    TURN_FIELD_NUMBER: _ClassVar[int]
     agent: str
     phase: str
     reason: str
-    def __init__(self, agent: _Optional[str] = ..., phase: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    turn: str
+    def __init__(self, agent: _Optional[str] = ..., phase: _Optional[str] = ..., reason: _Optional[str] = ..., turn: _Optional[str] = ...) -> None: ...
 
 class Resumed(_message.Message):
     __slots__ = ()
