@@ -33,6 +33,7 @@ class Choosing:
         assert task is not None
         self._turns, self._state, self._rules = turns, turns.state, rules
         self._council, self._brief = council, brief
+        self._done = False
         self._architect = architect(task, council) if rules.decide is Decide.ARCHITECT else None
 
     @property
@@ -52,14 +53,13 @@ class Choosing:
         """All that is said for the choice, until it is time to close."""
         if not Texts(self._state).is_open:
             return
-        before, stopped = self._turns.left_out, self._turns.stopped
+        before = self._turns.left_out
         self._turns.keep_back(self._last_word)
         self._turns.unasked, self._turns.in_time = 0, not close.is_set()
         await together([self._asked()], until=close if self._turns.in_time else None)
         if self._state.hastened:
             return
-        cut = self._turns.stopped > stopped and not Texts(self._state).sure
-        if close.is_set() and (cut or self._turns.unasked):
+        if self._turns.unasked or not self._done:
             self._turns.note(Hastened(reason="the time for the vote was over"))
         elif self._turns.left_out > before:
             reason = f"the {self._rules.token_budget} tokens did not hold the whole vote"
@@ -71,6 +71,7 @@ class Choosing:
         else:
             await self._ballots()
             await self._judge()
+        self._done = True
 
     async def _ballots(self) -> None:
         """Every voter ranks all texts, at the same time, until no other can win any more."""

@@ -35,9 +35,8 @@ class Turns:
     """Asks the turns of one deliberation, within its budget of tokens.
 
     What happens is taken into the state and then told with `tell`. `left_out` counts the turns for
-    which the budget had nothing, `unasked` those that came up when it was not `in_time` any more,
-    `stopped` those that were cancelled. Outcomes in `known`, of another deliberation, are taken
-    over for nothing.
+    which the budget had nothing, `unasked` those that came up when it was not `in_time` any more.
+    Outcomes in `known`, of another deliberation, are taken over for nothing.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class Turns:
     ) -> None:
         self.state, self._speak, self._tell, self._known = state, speak, tell, known
         self._check = check
-        self.left_out = self.unasked = self.stopped = 0
+        self.left_out = self.unasked = 0
         self.over_budget, self.in_time = False, True
         self._kept_back = 0
         self._under_way: dict[str, int] = {}
@@ -186,7 +185,6 @@ class Turns:
             return Dropped(agent=turn.agent, phase=turn.phase, reason=reason, turn=turn.id)
         except asyncio.CancelledError as stopped:
             usage = stopped.usage if isinstance(stopped, Stopped) else Usage()
-            self.stopped += 1
             self.note(Aborted(turn=turn.id, agent=turn.agent, phase=turn.phase, usage=usage))
             raise
         finally:
