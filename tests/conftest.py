@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["seats"]
 
 # What is tried is the same in each run; `make fuzz` tries others, and more of them.
-settings.register_profile("quick", max_examples=40, derandomize=True, deadline=None)
+settings.register_profile("quick", max_examples=25, derandomize=True, deadline=None)
 settings.register_profile("fuzz", max_examples=3000, deadline=None)
 settings.load_profile("quick")
 
