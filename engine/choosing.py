@@ -75,10 +75,11 @@ class Choosing:
 
     async def _ballots(self) -> None:
         """Every voter ranks all texts, at the same time, until no other can win any more."""
-        order, sure = Texts(self._state).candidates, asyncio.Event()
-        if not Texts(self._state).sure:
+        texts, sure = Texts(self._state), asyncio.Event()
+        if not texts.sure:
             voters = enumerate(self._state.voters)
-            await together((self._vote(v, seat, order, sure) for seat, v in voters), until=sure)
+            ballots = (self._vote(v, seat, texts.candidates, sure) for seat, v in voters)
+            await together(ballots, until=sure)
 
     async def _vote(
         self, voter: Agent, seat: int, order: Sequence[str], sure: asyncio.Event
@@ -88,7 +89,7 @@ class Choosing:
         cap = sheet.max_tokens
         turn = self._turns.turn(voter, Phase.VOTE, messages, cap, form=sheet.form)
         await self._turns.ask(turn, partial(voted, voter, sheet), among=order)
-        if Texts(self._state).sure:
+        if self._rules.early and Texts(self._state).sure:
             sure.set()
 
     async def _merge(self) -> None:

@@ -136,15 +136,8 @@ class Lanes:
         return missing
 
     def _review(self, reviewer: Agent, author: Agent, round: int) -> Turn:
-        return self._turns.turn(
-            reviewer,
-            Phase.CRITIQUE,
-            prompts.critique(self._brief, reviewer, self._text_before(author, round)),
-            self._council.budgets.critique,
-            round=round,
-            target=author.id,
-            form=prompts.CRITIQUE_FORM,
-        )
+        text, cap = self._text_before(author, round), self._council.budgets.critique
+        return self._turns.review(reviewer, text, round, self._brief, cap, probe=False)
 
     async def _revise(self, author: Agent, round: int) -> None:
         """The author writes anew where there is something to mend, or is made to."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from engine import prompts
 from engine.events import Brief, Critiqued, Revised, Settled
 from engine.fanout import together
 from engine.outcomes import probed
 from engine.packet import StopReason
 from engine.stopping import classes, leader, reason_to_stop
 from engine.turns import Turns
-from engine.types import Agent, Council, Phase
+from engine.types import Agent, Council
 
 
 class Settling:
@@ -65,15 +64,8 @@ class Settling:
         assert text is not None
         others = (agent for agent in self._seated if agent.id != target)
         for critic in sorted(others, key=lambda a: said.get(a.id) == said[target]):
-            turn = self._turns.turn(
-                critic,
-                Phase.CRITIQUE,
-                prompts.critique(self._brief, critic, text, probe=True),
-                self._council.budgets.critique,
-                round=round,
-                target=target,
-                form=prompts.CRITIQUE_FORM,
-            )
+            cap = self._council.budgets.critique
+            turn = self._turns.review(critic, text, round, self._brief, cap, probe=True)
             await self._turns.ask(turn, probed)
             if self._turns.is_over(turn) or self._turns.over_budget:
                 return

@@ -42,7 +42,7 @@ def leader(state: Transcript, round: int) -> str:
     """The author, first by the sealed order, of a text that most others agree with."""
     found = classes(state, round)
     sizes = Counter(found.values())
-    return min(found, key=lambda author: (-sizes[found[author]], state.sealed().index(author)))
+    return max((a for a in state.sealed() if a in found), key=lambda author: sizes[found[author]])
 
 
 def change(state: Transcript, round: int) -> float:

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from engine import prompts
 from engine.errors import SpeechFailed
-from engine.events import Aborted, Asked, Checked, Dropped, Event, Judged, Rejected, Voted
+from engine.events import Aborted, Asked, Brief, Checked, Dropped, Event, Judged, Rejected, Voted
 from engine.outcomes import rejected
 from engine.packet import CheckResult
-from engine.transcript import TRIES, Outcome, Transcript
+from engine.transcript import TRIES, Outcome, Proposal, Transcript
 from engine.types import (
     Agent,
     ChoiceForm,
@@ -91,6 +91,20 @@ class Turns:
             form=form or TextForm(),
             max_tokens=max_tokens,
             sampling=agent.sampling,
+        )
+
+    def review(
+        self, critic: Agent, text: Proposal, round: int, brief: Brief, cap: int, *, probe: bool
+    ) -> Turn:
+        """The turn in which an agent reviews a text, or makes the strongest case against it."""
+        return self.turn(
+            critic,
+            Phase.CRITIQUE,
+            prompts.critique(brief, critic, text, probe=probe),
+            cap,
+            round=round,
+            target=text.author,
+            form=prompts.CRITIQUE_FORM,
         )
 
     async def look_at(self, author: str) -> None:
