@@ -1,28 +1,18 @@
 """Claims about who may import whom: cli -> commands, serve_app -> edges -> actors -> engine."""
 
-import ast
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from tools.pure import imported
+
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {"engine": 0, "actors": 1, "edges": 2, "serve_app": 3, "commands": 4, "cli": 5}
 PACKAGES = ("engine", "actors", "edges", "commands")
 FILES = [p for top in PACKAGES for p in sorted((ROOT / top).rglob("*.py"))]
 FILES += [ROOT / f"{name}.py" for name in ("serve_app", "cli")]
-
-
-def imported(path: Path) -> set[str]:
-    """The top-level packages a file imports, also inside functions."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.split(".")[0])
-    return names
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))

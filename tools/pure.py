@@ -18,7 +18,7 @@ def test_files() -> tuple[list[str], list[str]]:
 
 def _reached(path: Path, seen: set[Path]) -> set[str]:
     """What a test file imports, its neighbours' imports included."""
-    names = _imported(path)
+    names = imported(path)
     seen.add(path)
     for neighbour in (path.with_name(f"{name}.py") for name in sorted(names)):
         if neighbour not in seen and neighbour.exists():
@@ -26,7 +26,7 @@ def _reached(path: Path, seen: set[Path]) -> set[str]:
     return names
 
 
-def _imported(path: Path) -> set[str]:
+def imported(path: Path) -> set[str]:
     """The top-level packages that a file imports, also inside functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
