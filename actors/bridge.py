@@ -12,9 +12,10 @@ import nats.errors
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from actors.bus import Connection, connect, note_floor, provision
+from actors.bus import Connection, connect
 from actors.deadletter import bury
 from actors.patience import BROKEN, pauses, said
+from actors.provision import note_floor, provision
 from actors.streams import PLAN_APPROVED, PLANS
 from actors.verdicts import arrived, bug, verdict
 from engine.arrival import Arrival
@@ -82,7 +83,7 @@ class Bridge:
 
     async def start(self) -> None:
         """Connect, provide streams and durable, begin. Raises Unavailable or SetupError."""
-        self._client = await connect(self._bus.url, "conclave-bridge", self._on_closed)
+        self._client = await connect(self._bus, "conclave-bridge", self._on_closed)
         try:
             await provision(self._js, self._bus)
         except ConclaveError:

@@ -267,7 +267,7 @@ class CouncilActor:
         return self._journal
 
     async def _connect(self) -> Journal:
-        return await Journal.connect(self._bus.url, self._council.id, lambda: self._die(1))
+        return await Journal.connect(self._bus, self._council.id, lambda: self._die(1))
 
 
 async def _is_taken(run: Run) -> bool:

@@ -13,9 +13,10 @@ from nats.aio.msg import Msg
 from actors.backlog import Backlog
 from actors.bus import Connection, connect
 from actors.ledger import Ledger, Totals
-from actors.messages import Found, envelope, next_message, opened, root_of
+from actors.messages import Found, envelope, last_message, next_message, opened, root_of
 from actors.patience import patiently, pauses
 from actors.writer import Writer
+from engine.config import BusConfig
 from engine.events import Record
 
 __all__ = ["History", "Journal", "Writer", "envelope"]
@@ -49,7 +50,7 @@ class Journal:
     @classmethod
     async def connect(
         cls,
-        url: str,
+        bus: BusConfig,
         name: str,
         on_closed: Callable[[], None] = lambda: None,
         patience_s: float = 600.0,
@@ -57,7 +58,7 @@ class Journal:
     ) -> Journal:
         """Connect, or raise Unavailable; see `actors.bus.connect` for `on_closed`."""
         within_s = min(patience_s, connect_within_s)
-        return cls(await connect(url, name, on_closed, within_s), patience_s)
+        return cls(await connect(bus, name, on_closed, within_s), patience_s)
 
     async def close(self) -> None:
         """Leave; writers and followers still at work are stopped by that."""
@@ -71,6 +72,16 @@ class Journal:
             return History((), 0, ended=False)
         records = tuple(record for message in found for record in message.records)
         return History(records, found[-1].seq, found[-1].ended)
+
+    async def end(self, id: str, patience_s: float | None = None) -> Record | None:
+        """The end of a deliberation, None while it has none: one request, however long it is."""
+        patience_s = min(self._patience_s, READ_WITHIN_S if patience_s is None else patience_s)
+        root = root_of(id)
+        message = await patiently(
+            lambda: last_message(self._js, root), "reading the journal", patience_s
+        )
+        found = None if message is None else opened(message)
+        return found.records[-1] if found is not None and found.ended else None
 
     async def totals(self) -> Totals:
         """How many deliberations have ended and how long they took."""

@@ -53,9 +53,21 @@ async def next_message(js: JetStreamContext, root: str, after: int) -> RawStream
     except nats.js.errors.NotFoundError as error:
         if error.err_code == NO_MESSAGE:
             return None
-        raise SetupError(
-            f"stream {JOURNAL} is missing", "Start the engine anew: it makes its streams"
-        ) from error
+        raise _missing() from error
+
+
+async def last_message(js: JetStreamContext, root: str) -> RawStreamMsg | None:
+    """The last message of a deliberation, None if there is none."""
+    try:
+        return await js.get_last_msg(JOURNAL, f"{root}.>")
+    except nats.js.errors.NotFoundError as error:
+        if error.err_code == NO_MESSAGE:
+            return None
+        raise _missing() from error
+
+
+def _missing() -> SetupError:
+    return SetupError(f"stream {JOURNAL} is missing", "Start the engine anew: it makes its streams")
 
 
 def opened(message: RawStreamMsg) -> Found:

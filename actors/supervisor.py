@@ -11,11 +11,12 @@ from typing import Any, Literal
 import ray
 from ray.exceptions import RayTaskError
 
-from actors.bus import connect, provision
+from actors.bus import connect
 from actors.calls import ActorAway, call
 from actors.councils import find_actor, named_actors
 from actors.crew import Kind, Seat
 from actors.patience import BROKEN, pauses, said
+from actors.provision import provision
 from actors.roster import PREFIX
 from engine.config import BusConfig
 from engine.data import Data
@@ -205,7 +206,7 @@ def _standing(health: Any) -> tuple[Literal["starting", "ready", "failed"], str]
 
 
 async def _provision(bus: BusConfig) -> None:
-    client = await connect(bus.url, "conclave-supervisor", lambda: None, REACH_WITHIN_S)
+    client = await connect(bus, "conclave-supervisor", lambda: None, REACH_WITHIN_S)
     try:
         await provision(client.streams(), bus)
     finally:

@@ -51,7 +51,7 @@ def understood(data: bytes, seq: int) -> PlanApproved:
 
 async def publish(url: str, data: bytes, producer: str) -> PlanApproved:
     """Send the plan as its producer would; the plan as it arrived."""
-    client = await connect(url, producer, lambda: None, REACH_WITHIN_S)
+    client = await connect(BusConfig(url=url), producer, lambda: None, REACH_WITHIN_S)
     try:
         return understood(data, await _stored(client, data))
     finally:
@@ -76,7 +76,7 @@ async def follow(url: str, asked: Sequence[Task], console: Console) -> list[Row]
     """
     board = Board([task.role for task in asked])
     rows = {task.id: board.rows[task.role] for task in asked}
-    journal = await Journal.connect(url, "conclave-cli")
+    journal = await Journal.connect(BusConfig(url=url), "conclave-cli")
     try:
         with Live(board, console=console, redirect_stdout=False, redirect_stderr=False):
             async with asyncio.timeout(DECIDED_WITHIN_S):

@@ -154,7 +154,7 @@ def _require_different(*ports: int) -> None:
 
 
 async def _require_bus(url: str) -> None:
-    client = await connect(url, "conclave-cli", lambda: None, REACH_WITHIN_S)
+    client = await connect(BusConfig(url=url), "conclave-cli", lambda: None, REACH_WITHIN_S)
     await client.leave()
 
 

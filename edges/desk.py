@@ -308,7 +308,7 @@ class Desk:
 
     async def _connect(self) -> Journal:
         return await Journal.connect(
-            self.config.bus.url, "conclave-edge", self._closed, connect_within_s=ANSWER_WITHIN_S
+            self.config.bus, "conclave-edge", self._closed, connect_within_s=ANSWER_WITHIN_S
         )
 
     def _closed(self) -> None:

@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue
 
-from engine.arrival import Arrival, check_values, read_object, within
+from engine.arrival import Arrival
 from engine.data import Data
 from engine.errors import InvalidEvent
+from engine.inbound import Id, Name, Plain, Text, Texts, inbound, listed, split, understood
 from engine.types import Task
 
 SUBJECT = "planning.plan.approved"
-
-
-def _listed(value: object) -> object:
-    """One item stands for a list of it, nothing for an empty one."""
-    if value is None:
-        return []
-    return [value] if isinstance(value, str | dict) else value
-
-
-def _split(value: object) -> object:
-    """Roles may come as one text with commas."""
-    if isinstance(value, str):
-        return [role for role in value.split(",") if role.strip()]
-    return [] if value is None else value
-
-
-def _plain(value: object) -> object:
-    """Nothing is the empty text."""
-    return "" if value is None else value
-
-
-def _worded(value: object) -> object:
-    """A structured text is shown as it came."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else _plain(value)
 
 
 def _constraints(value: object) -> object:
@@ -55,14 +22,6 @@ def _constraints(value: object) -> object:
     if value is None:
         return {}
     return {"requirements": value} if isinstance(value, str | list) else value
-
-
-Trimmed = StringConstraints(strip_whitespace=True, min_length=1, max_length=512)
-Name = Annotated[str, Trimmed]
-Id = Annotated[str, Trimmed, Field(coerce_numbers_to_str=True)]
-Plain = Annotated[str, StringConstraints(strip_whitespace=True), BeforeValidator(_plain)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True), BeforeValidator(_worded)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed)]
 
 
 class PlanConstraints(BaseModel):
@@ -83,10 +42,10 @@ class Plan(BaseModel):
     plan_id: Id
     approved_by: Name
     timestamp: datetime
-    roles: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    roles: Annotated[tuple[str, ...], BeforeValidator(split)] = ()
     title: Plain = ""
     description: Plain = ""
-    tasks: Annotated[tuple[JsonValue, ...], BeforeValidator(_listed)] = ()
+    tasks: Annotated[tuple[JsonValue, ...], BeforeValidator(listed)] = ()
     acceptance_criteria: Texts = ()
     constraints: Annotated[PlanConstraints, BeforeValidator(_constraints)] = PlanConstraints()
 
@@ -100,101 +59,20 @@ class PlanApproved(Data):
     plan: Plan
 
 
-class _Identity(NamedTuple):
-    source: str
-    key: str
-
-
 def plan_approved(arrival: Arrival, max_bytes: int) -> PlanApproved:
-    """Read an event of any of the three shapes, or raise InvalidEvent for good.
+    """Read an approved plan of any of the three shapes, or raise InvalidEvent for good.
 
     Refused is what cannot be understood; numbers for ids, one text for a list and the like are
     understood; what is not known is kept.
     """
-    document = read_object(arrival.data, max_bytes)
-    read: Callable[[dict[str, Any], Arrival], tuple[_Identity, object]]
-    if "specversion" in document:
-        document["payload"] = document.pop("data", None)
-        read = _cloud_event
-    elif "payload" in document and document.keys() & {"event_type", "idempotency_key", "producer"}:
-        read = _envelope
-    else:
-        read = _bare
-    check_values(document, "payload" if read is _bare else "")
-    identity, payload = read(document, arrival)
-    if not isinstance(payload, dict):
-        raise InvalidEvent("dict_type", "payload", "a JSON object is expected")
-    try:
-        plan = Plan.model_validate(payload)
-    except ValidationError as error:
-        raise _invalid(error) from error
-    said = document.get("correlation_id")
-    correlation = said if said and isinstance(said, str) else plan.story_id
+    event = inbound(arrival, "plan.approved", max_bytes)
+    plan = understood(Plan, event.payload)
     return PlanApproved(
-        source=identity.source, key=identity.key, correlation_id=correlation, plan=plan
+        source=event.source,
+        key=event.key,
+        correlation_id=event.correlation_id or plan.story_id,
+        plan=plan,
     )
-
-
-def _invalid(error: ValidationError) -> InvalidEvent:
-    """The first fault, as a path into the payload."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = "payload"
-    for step in first["loc"]:
-        where = within(where, step)
-    return InvalidEvent(first["type"], where, first["msg"])
-
-
-def _bare(document: dict[str, Any], arrival: Arrival) -> tuple[_Identity, object]:
-    return _by_message(arrival), document
-
-
-def _cloud_event(document: dict[str, Any], _arrival: Arrival) -> tuple[_Identity, object]:
-    identity = _Identity(_text(document, "source"), _text(document, "id"))
-    for name, value in (("source", identity.source), ("id", identity.key)):
-        if not value:
-            raise InvalidEvent("missing", name, "CloudEvents require it")
-    _check_type(document, "type")
-    return identity, _stamped(document["payload"], document.get("time"))
-
-
-def _envelope(document: dict[str, Any], arrival: Arrival) -> tuple[_Identity, object]:
-    key = _text(document, "idempotency_key")
-    producer = _text(document, "producer")
-    _check_type(document, "event_type")
-    identity = _Identity(producer, key) if key else _by_message(arrival)
-    return identity, _stamped(document["payload"], document.get("timestamp"))
-
-
-def _by_message(arrival: Arrival) -> _Identity:
-    """The publisher's message id, else the place in the stream."""
-    if message_id := arrival.headers.get("Nats-Msg-Id"):
-        return _Identity(f"nats-msg-id:{arrival.stream}", message_id)
-    return _Identity(f"nats-seq:{arrival.stream}", str(arrival.seq))
-
-
-def _stamped(payload: object, timestamp: object) -> object:
-    """A payload without a timestamp of its own has that of its wrapping."""
-    if isinstance(payload, dict) and timestamp is not None:
-        return {"timestamp": timestamp, **payload}
-    return payload
-
-
-def _text(document: dict[str, Any], name: str) -> str:
-    """A field of the wrapping as text; a number counts as one, nothing as the empty text."""
-    value = document.get(name)
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InvalidEvent("string_type", name, "a text is expected")
-    return str(value)
-
-
-def _check_type(document: dict[str, Any], name: str) -> None:
-    """`planning.plan.approved`, `PlanApproved`, `com.example.plan.approved.v1` all name it."""
-    said = _text(document, name)
-    plain = "".join(letter for letter in said.lower() if letter.isalnum()).removesuffix("v1")
-    if plain and not plain.endswith("planapproved"):
-        raise InvalidEvent("unknown_type", name, f"{said[:80]!r} on the subject {SUBJECT}")
 
 
 def tasks(event: PlanApproved, roles_known: tuple[str, ...]) -> tuple[Task, ...]:

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from actors.bus import Connection, connect, provision
+from actors.bus import Connection, connect
 from actors.messages import envelope
+from actors.provision import provision
 from engine.config import BusConfig
 from engine.data import Data
 from engine.events import Failed, Record, Resumed
@@ -43,7 +44,7 @@ def ended(task: Task) -> Record:
 @asynccontextmanager
 async def connected(url: str, bus: BusConfig | None = None) -> AsyncIterator[Connection]:
     """A connection, the streams made."""
-    client = await connect(url, "test", on_closed=lambda: None)
+    client = await connect(bus or BusConfig(url=url), "test", on_closed=lambda: None)
     try:
         await provision(client.streams(), bus or BusConfig(url=url))
         yield client

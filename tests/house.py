@@ -13,11 +13,12 @@ from ray import serve
 from ray_twins import Stage, SupervisorTwin, ray_for_tests, staged_pools
 
 from actors import crew
-from actors.bus import connect, provision
+from actors.bus import connect
 from actors.council import CouncilActor
 from actors.embedded import nats_server
 from actors.nats_server import NatsServer
 from actors.pb import orchestrator_pb2_grpc as stubs
+from actors.provision import provision
 from actors.roster import Roster, roster
 from engine.config import BusConfig, Config, GrpcConfig, HttpConfig, PoolConfig, fleet_councils
 from serve_app import INGRESS, REPLICA, start_serve, with_ports
@@ -94,6 +95,6 @@ def open_house(folder: Path) -> Iterator[House]:
 
 async def make_streams(bus: BusConfig) -> None:
     """What the supervisor does on the bus."""
-    client = await connect(bus.url, "test", lambda: None)
+    client = await connect(bus, "test", lambda: None)
     await provision(client.streams(), bus)
     await client.leave()

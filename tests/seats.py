@@ -84,7 +84,7 @@ async def seen_by(actor: CouncilActor, task: Task, terms: Terms | None = None) -
 
 async def journalled(url: str, id: str = "t-1") -> list[Record]:
     """What the journal itself holds."""
-    journal = await Journal.connect(url, "looking")
+    journal = await Journal.connect(BusConfig(url=url), "looking")
     try:
         return list((await journal.read(id)).records)
     finally:
@@ -106,7 +106,7 @@ async def result_of(actor: CouncilActor, id: str = "t-1") -> Result:
 
 async def publish_all(url: str, records: list[Record]) -> None:
     """Put the records into the journal, as an actor did that is no more."""
-    journal = await Journal.connect(url, "of yesterday")
+    journal = await Journal.connect(BusConfig(url=url), "of yesterday")
     writer = journal.writer(records[0].deliberation, 0)
     for record in records:
         writer.append(record)

@@ -7,9 +7,10 @@ import pytest
 from bus_fakes import letters
 from deadline import reaches
 
-from actors.bus import Connection, connect, provision
+from actors.bus import Connection, connect
 from actors.deadletter import bury
 from actors.nats_server import NatsServer
+from actors.provision import provision
 from actors.streams import DAY, PLAN_APPROVED, PLANS, STREAMS
 from engine.arrival import Arrival
 from engine.config import BusConfig
@@ -31,7 +32,7 @@ AGES = {
 @pytest.fixture
 async def client(nats: NatsServer) -> AsyncIterator[Connection]:
     """A connection to a server without streams."""
-    client = await connect(nats.url, "test", on_closed=lambda: None)
+    client = await connect(BusConfig(url=nats.url), "test", on_closed=lambda: None)
     yield client
     await client.leave()
 
@@ -146,7 +147,9 @@ async def test_a_removed_durable_skips_nothing(client: Connection, bus: BusConfi
 async def test_no_server_is_one_line_without_credentials() -> None:
     """The first connect gives up in time, and names the place but not the password."""
     with pytest.raises(Unavailable) as caught:
-        await connect("nats://me:secret@127.0.0.1:1", "test", lambda: None, patience_s=0.3)
+        await connect(
+            BusConfig(url="nats://me:secret@127.0.0.1:1"), "test", lambda: None, patience_s=0.3
+        )
     assert "127.0.0.1:1" in str(caught.value)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -166,7 +169,7 @@ async def test_the_same_message_is_buried_once(client: Connection, bus: BusConfi
 
 async def test_a_server_that_comes_late_is_waited_for(nats: NatsServer) -> None:
     """Provisioning goes on once JetStream answers."""
-    client = await connect(nats.url, "test", on_closed=lambda: None)
+    client = await connect(BusConfig(url=nats.url), "test", on_closed=lambda: None)
     nats.kill()
     making = asyncio.create_task(provision(client.streams(), BusConfig(url=nats.url)))
     nats.start()

@@ -8,10 +8,10 @@ import pytest
 from bus_fakes import connected, last_record, outbound, record, stored
 from deadline import reaches
 
-from actors.bus import provision
 from actors.journal import Journal
 from actors.messages import ending
 from actors.nats_server import NatsServer
+from actors.provision import provision
 from engine.config import BusConfig
 from engine.errors import SetupError, Superseded, Unavailable
 from engine.events import Record
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.nats
 async def journal(nats: NatsServer) -> AsyncIterator[Journal]:
     """A journal over streams just made."""
     async with connected(nats.url):
-        opened = await Journal.connect(nats.url, "journal", patience_s=20.0)
+        opened = await Journal.connect(BusConfig(url=nats.url), "journal", patience_s=20.0)
         yield opened
         await opened.close()
 
@@ -78,6 +78,7 @@ async def test_a_stale_writer_is_stopped_by_the_append_of_another(journal: Journ
     stale = journal.writer("x", 0)
     stale.append(record("x", 1))
     await stale.flush()
+    assert await journal.end("x") is None
     fresh = journal.writer("x", (await journal.read("x")).last)
     fresh.append(record("x", 2))
     await fresh.flush()
@@ -107,6 +108,7 @@ async def test_nobody_writes_after_the_end(journal: Journal) -> None:
             await loser.end(end, outbound(end))
     history = await journal.read("x")
     assert (seqs(history.records), history.ended) == ([1, 2], True)
+    assert await journal.end("x") == end
     assert history.records[-1] == end == ending(outbound(end))
 
 
@@ -185,7 +187,7 @@ async def test_an_append_whose_answer_got_lost_is_recognised(journal: Journal) -
 async def test_a_server_that_stays_away_is_told(nats: NatsServer) -> None:
     """After the patience is over the writer fails with what it was doing."""
     async with connected(nats.url):
-        journal = await Journal.connect(nats.url, "journal", patience_s=0.3)
+        journal = await Journal.connect(BusConfig(url=nats.url), "journal", patience_s=0.3)
     writer = journal.writer("x", 0)
     nats.kill()
     writer.append(record("x", 1))

@@ -31,8 +31,8 @@ LOST = FlakyModel({(f"agent-qa-{number:03}", Phase.DRAFT) for number in (1, 2, 3
 
 async def decide_each(url: str, speak: Speak) -> None:
     """What the bridge and the councils do with a plan, until cancelled."""
-    journal = await Journal.connect(url, "fleet")
-    client = await connect(url, "fleet", lambda: None)
+    journal = await Journal.connect(BusConfig(url=url), "fleet")
+    client = await connect(BusConfig(url=url), "fleet", lambda: None)
     events = await client.streams().subscribe(SUBJECT, ordered_consumer=True)
     try:
         async for message in events.messages:

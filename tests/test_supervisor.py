@@ -113,7 +113,7 @@ def post(watching: Supervisor) -> Post:
 
 async def in_journal(url: str, id: str, wanted: Callable[[Record], bool], count: int) -> None:
     """Return when that many wanted records are durable."""
-    journal = await Journal.connect(url, "looking")
+    journal = await Journal.connect(BusConfig(url=url), "looking")
 
     async def there() -> bool:
         return sum(map(wanted, (await journal.read(id)).records)) >= count

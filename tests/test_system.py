@@ -43,7 +43,7 @@ class System:
 
     @asynccontextmanager
     async def journal(self) -> AsyncIterator[Journal]:
-        journal = await Journal.connect(self.config.bus.url, "test")
+        journal = await Journal.connect(self.config.bus, "test")
         try:
             yield journal
         finally:
@@ -61,7 +61,7 @@ class System:
             "roles": list(roles),
         }
         data = json.dumps(plan).encode()
-        client: Connection = await connect(self.config.bus.url, "producer", lambda: None)
+        client: Connection = await connect(self.config.bus, "producer", lambda: None)
         ack = await client.streams().publish(SUBJECT, data)
         await client.leave()
         arrival = Arrival(stream=ack.stream, seq=ack.seq, subject=SUBJECT, data=data)
