@@ -12,7 +12,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from legality import check_legal
+from chaos.legality import check_legal
 from rehearsal import council_of, recorded, task
 
 from engine.deliberation import Bell, deliberate
