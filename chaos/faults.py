@@ -49,13 +49,8 @@ def schedule(seed: int, seconds: float, count: int) -> list[Fault]:
     chance = random.Random(f"faults {seed}")
     weights = [weight for weight, _, _ in KINDS.values()]
     times = sorted(chance.uniform(0, max(0.0, seconds - LONGEST_S)) for _ in range(count))
-    return [_drawn(chance, kind, at) for at, kind in _dealt(chance, times, weights)]
-
-
-def _dealt(
-    chance: random.Random, times: list[float], weights: list[int]
-) -> Iterator[tuple[float, str]]:
-    yield from zip(times, chance.choices(list(KINDS), weights, k=len(times)), strict=True)
+    kinds = chance.choices(list(KINDS), weights, k=count)
+    return [_drawn(chance, kind, at) for kind, at in zip(kinds, times, strict=True)]
 
 
 def _drawn(chance: random.Random, kind: str, at: float) -> Fault:
@@ -64,12 +59,12 @@ def _drawn(chance: random.Random, kind: str, at: float) -> Fault:
 
 
 class Saboteur:
-    """Brings faults about; `done` counts them by kind."""
+    """Brings faults about; `done` counts those that hit something, by kind."""
 
     def __init__(self, arena: Arena) -> None:
         self._arena = arena
         self.done: Counter[str] = Counter()
-        self._acts: dict[str, Callable[[float, float], Awaitable[None]]] = {
+        self._acts: dict[str, Callable[[float, float], Awaitable[bool]]] = {
             "kill bridge": lambda t, s: self.kill([self._cluster(t).bridge], s),
             "kill council": lambda t, s: self.kill([self._council(t)], s),
             "kill site": lambda t, s: self.kill(self._cluster(t).processes, s),
@@ -89,47 +84,50 @@ class Saboteur:
 
     async def _one(self, fault: Fault) -> None:
         await asyncio.sleep(fault.at)
-        self.done[fault.kind] += 1
-        await self._acts[fault.kind](fault.target, fault.for_s)
+        if await self._acts[fault.kind](fault.target, fault.for_s):
+            self.done[fault.kind] += 1
 
-    async def kill(self, processes: list[Process], away_s: float) -> None:
+    async def kill(self, processes: list[Process], away_s: float) -> bool:
         """Kill -9; their next incarnations begin after a while."""
         for process in processes:
             process.hold(away_s)
-            process.signal(signal.SIGKILL)
+        return sum(process.signal(signal.SIGKILL) for process in processes) > 0
 
-    async def kill_server(self, away_s: float) -> None:
+    async def kill_server(self, away_s: float) -> bool:
         """Kill -9 nats-server and start it again on its store."""
-        if self._arena.server.alive:
-            self._arena.server.kill()
-            await asyncio.sleep(away_s)
-            self._arena.server.start()
+        if not self._arena.server.alive:
+            return False
+        self._arena.server.kill()
+        await asyncio.sleep(away_s)
+        self._arena.server.start()
+        return True
 
-    async def pause(self, processes: list[Process], seconds: float) -> None:
+    async def pause(self, processes: list[Process], seconds: float) -> bool:
         """Stop processes where they are and let them go on as if nothing had been."""
-        with self.paused(processes):
+        with self.paused(processes) as alive:
             await asyncio.sleep(seconds)
+        return alive
 
     @contextmanager
-    def paused(self, processes: list[Process]) -> Iterator[None]:
-        """Processes that stand still meanwhile."""
-        for process in processes:
-            process.signal(signal.SIGSTOP)
+    def paused(self, processes: list[Process]) -> Iterator[bool]:
+        """Processes that stand still meanwhile; whether one of them lived."""
+        alive = sum(process.signal(signal.SIGSTOP) for process in processes) > 0
         try:
-            yield
+            yield alive
         finally:
             for process in processes:
                 process.signal(signal.SIGCONT)
 
-    async def cut(self, line: Proxy, how: Callable[[Proxy], None], seconds: float) -> None:
+    async def cut(self, line: Proxy, how: Callable[[Proxy], None], seconds: float) -> bool:
         """Cut a line and mend it."""
         how(line)
         await asyncio.sleep(seconds)
         await line.heal()
+        return True
 
-    async def close(self, process: Process) -> None:
+    async def close(self, process: Process) -> bool:
         """Have the server close the connection of a process for good."""
-        process.signal(signal.SIGUSR1)
+        return process.signal(signal.SIGUSR1)
 
     def _cluster(self, target: float) -> Cluster:
         return _chosen(self._arena.clusters, target)

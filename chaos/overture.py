@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 
 from chaos.arena import Arena, Cluster, settled
 from chaos.controls import WINDOW_S
@@ -39,6 +40,7 @@ async def _still_until_superseded(arena: Arena, saboteur: Saboteur, site: Cluste
     with saboteur.paused(site.processes):
         await settled(arena, WITHIN_S)
         await asyncio.sleep(1.25 * WINDOW_S)
+    await _until(lambda: not _running(arena.notes(), site), f"{site.site.name} has nothing to do")
 
 
 async def _caught_at_work(arena: Arena, producer: Producer, site: Cluster, name: str) -> None:
@@ -47,16 +49,31 @@ async def _caught_at_work(arena: Arena, producer: Producer, site: Cluster, name:
     labels = [Label(plan=each, identity=each, roles=ROLES) for each in names]
     began = time.time()
     await asyncio.gather(*(producer.send(shaped("cloud", label)) for label in labels))
-    while max(_turns(arena.notes(), site, began).values(), default=0) < TURNS:
-        assert time.time() < began + WITHIN_S, f"no council of {site.site.name} has got any work"
-        await asyncio.sleep(LOOK_EVERY_S)
+    await _until(
+        lambda: max(_turns(arena.notes(), site, began).values(), default=0) >= TURNS,
+        f"a council of {site.site.name} is at work",
+    )
 
 
 def _turns(notes: list[Note], site: Cluster, since: float) -> Counter[str]:
     """How many turns of each deliberation the councils of a site have asked since then."""
+    own = (note for note in _of(notes, site) if note.kind == "asked" and note.at > since)
+    return Counter(str(note.facts[0]) for note in own)
+
+
+def _running(notes: list[Note], site: Cluster) -> int:
+    """How many runs of its councils have begun and are not over."""
+    kinds = Counter(note.kind for note in _of(notes, site))
+    return kinds["began"] - kinds["over"]
+
+
+def _of(notes: list[Note], site: Cluster) -> Iterator[Note]:
     councils = {council.name for council in site.councils}
-    return Counter(
-        str(note.facts[0])
-        for note in notes
-        if note.kind == "asked" and note.at > since and note.who.partition(".")[0] in councils
-    )
+    return (note for note in notes if note.who.partition(".")[0] in councils)
+
+
+async def _until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WITHIN_S
+    while not condition():
+        assert time.monotonic() < deadline, f"after {WITHIN_S:.0f} s still not: {what}"
+        await asyncio.sleep(LOOK_EVERY_S)

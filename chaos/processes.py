@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
@@ -60,11 +59,15 @@ class Process:
         self._process = CONTEXT.Process(target=_child, args=arguments, name=self.who, daemon=True)
         self._process.start()
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal, if it lives."""
-        if self._process is not None and self._process.pid is not None and self.alive:
-            with suppress(ProcessLookupError):
-                os.kill(self._process.pid, number)
+    def signal(self, number: signal.Signals) -> bool:
+        """Send it a signal; whether it lived to get it."""
+        if self._process is None or self._process.pid is None or not self.alive:
+            return False
+        try:
+            os.kill(self._process.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
 
     def hold(self, seconds: float) -> None:
         """Begin no other one for so long."""

@@ -87,7 +87,7 @@ class PacedModel(ScriptedModel):
 
 
 class WatchedCouncil(CouncilActor):
-    """A council actor that notes when a run begins, and when it lost to another writer."""
+    """A council actor that notes when a run begins and ends, and when it lost to another writer."""
 
     def __init__(self, site: Site, role: str, evidence: Evidence) -> None:
         pool = ScriptedPool(PacedModel(site, evidence))
@@ -101,6 +101,7 @@ class WatchedCouncil(CouncilActor):
         finally:
             if LATE in str(run.failure):
                 self._evidence.note("superseded", run.task.id)
+            self._evidence.note("over", run.task.id)
 
     async def _connect(self) -> Journal:
         return await self._kind.connect(self._bus, self._council.id, lambda: self._die(1))
