@@ -8,10 +8,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from actors.patience import BROKEN, said
+from actors.wary import WaryClient
 from engine.config import BusConfig
 from engine.errors import Unavailable
 from engine.fanout import ended
@@ -22,7 +22,7 @@ REQUEST_S = 3.0
 """How long one request to JetStream may take; a retry is always safe, so it is short."""
 
 
-class Connection(Client):
+class Connection(WaryClient):
     """A client that reconnects for ever and tells, once, when it is closed against our will."""
 
     leaving = False
