@@ -39,6 +39,9 @@ Convene = Callable[[Task], Awaitable[Record]]
 FETCH_S = 1.0
 """A fetch is never cancelled (its message would be lost until ack_wait), so it is short."""
 
+AWAY_S = 2.0
+"""How long a slot rests at most while there is nothing to be had; then it is back at work soon."""
+
 GIVEN_BACK_S = 5.0
 TROUBLE: tuple[type[Exception], ...] = (ConclaveError, *BROKEN)
 
@@ -146,7 +149,7 @@ class Bridge:
 
     async def _slot(self) -> None:
         events = await self._js.pull_subscribe_bind(durable=PLAN_APPROVED, stream=PLANS)
-        waits = pauses(0.5, 10.0)
+        waits = pauses(0.5, AWAY_S)
         while not self._stopping.is_set():
             try:
                 message = await self._next(events)
@@ -154,7 +157,7 @@ class Bridge:
                 self._note("taking events", error)
                 await self._rest(next(waits))
                 continue
-            waits = pauses(0.5, 10.0)
+            waits = pauses(0.5, AWAY_S)
             if message is not None:
                 await self._handle(message)
 

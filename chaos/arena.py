@@ -7,7 +7,7 @@ that still live.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,16 @@ SITES = ("old", "new")
 
 
 class Cluster:
-    """One site: its processes and the two ways of them to the bus."""
+    """One site: its processes and their ways to the bus, one for the bridge, one for the councils.
 
-    def __init__(self, site: Site, lines: dict[str, Proxy]) -> None:
+    Without lines of their own they go straight to the server.
+    """
+
+    def __init__(self, site: Site, lines: list[Proxy]) -> None:
         self.site, self.lines = site, lines
-        self.bridge = Process(site.bridge, run_bridge, _by(site, lines["bridge"]))
-        councils = _by(site, lines["councils"])
-        self.councils = [Process(site.council(r), run_council, councils, r) for r in ROLES]
+        ours, theirs = (_by(site, line) for line in lines) if lines else (site, site)
+        self.bridge = Process(site.bridge, run_bridge, ours)
+        self.councils = [Process(site.council(r), run_council, theirs, r) for r in ROLES]
 
     @property
     def processes(self) -> list[Process]:
@@ -83,8 +86,18 @@ class Arena:
 
 
 @asynccontextmanager
-async def arena(folder: Path, seed: int, control: str = "", **site: Any) -> AsyncGenerator[Arena]:
-    """Everything started, in a folder with a short path; gone when left."""
+async def arena(
+    folder: Path,
+    seed: int,
+    control: str = "",
+    sites: Sequence[str] = SITES,
+    lines: bool = True,
+    **options: Any,
+) -> AsyncGenerator[Arena]:
+    """Everything started, in a folder with a short path; gone when left. `options` are of Site.
+
+    Without `lines` nothing can be cut, and nothing stands between the sites and the server.
+    """
     preload("chaos.sites", "chaos.__main__")
     async with AsyncExitStack() as stack:
         server = stack.enter_context(nats_server(folder / "nats"))
@@ -96,10 +109,10 @@ async def arena(folder: Path, seed: int, control: str = "", **site: Any) -> Asyn
             await _forget_ids_soon(client)
         clusters = [
             await _cluster(
-                Site(name=n, folder=folder, config=config, seed=seed, control=control, **site),
-                server.port,
+                Site(name=n, folder=folder, config=config, seed=seed, control=control, **options),
+                [Proxy(server.port), Proxy(server.port)] if lines else [],
             )
-            for n in SITES
+            for n in sites
         ]
         made = Arena(server, client, folder, clusters)
         for process in made.processes:
@@ -113,9 +126,8 @@ def _config(url: str) -> Config:
     return Config(pools={"small": PoolConfig(model="none")}, councils=councils, bus=bus)
 
 
-async def _cluster(site: Site, port: int) -> Cluster:
-    lines = {"bridge": Proxy(port), "councils": Proxy(port)}
-    for line in lines.values():
+async def _cluster(site: Site, lines: list[Proxy]) -> Cluster:
+    for line in lines:
         await line.open()
     return Cluster(site, lines)
 

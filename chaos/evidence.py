@@ -24,7 +24,7 @@ class Evidence:
 
     def __init__(self, folder: Path, who: str) -> None:
         path = folder / f"{who}.jsonl"
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def note(self, kind: str, *facts: str | float) -> None:
         """Write one thing down."""

@@ -139,7 +139,7 @@ class Saboteur:
         return _chosen(self._arena.processes, target)
 
     def _line(self, target: float) -> Proxy:
-        return _chosen([w for each in self._arena.clusters for w in each.lines.values()], target)
+        return _chosen([w for each in self._arena.clusters for w in each.lines], target)
 
 
 def _chosen(things: list[T], target: float) -> T:

@@ -7,7 +7,9 @@ import hashlib
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -113,15 +115,20 @@ class WatchedCouncil(CouncilActor):
 
 
 class WatchedBridge(Bridge):
-    """A bridge that notes what it takes and when it is done with it."""
+    """A bridge that notes what it takes, and what each event has cost beside its councils' work."""
 
     def __init__(self, site: Site, councils: Councils, evidence: Evidence) -> None:
         super().__init__(site.config.bus, councils.roles, self._end_of, lambda: os._exit(1))
         self._councils, self._evidence = councils, evidence
+        self._elsewhere: ContextVar[list[tuple[float, float]]] = ContextVar("elsewhere")
         self._acknowledges_first = site.control == "ack-first"
 
     async def _end_of(self, task: Task) -> Record:
-        conclusion = await self._councils.conclude(task, ON_THE_BUS)
+        began = time.monotonic()
+        try:
+            conclusion = await self._councils.conclude(task, ON_THE_BUS)
+        finally:
+            self._elsewhere.get().append((began, time.monotonic()))
         if not conclusion.durable:
             raise Unavailable(f"the end of {task.id} is not in the journal yet")
         return conclusion.records[-1]
@@ -132,13 +139,25 @@ class WatchedBridge(Bridge):
         if self._acknowledges_first:
             assert self._client is not None
             await acknowledge_first(self._client, message)
+        began, elsewhere = time.monotonic(), list[tuple[float, float]]()
+        self._elsewhere.set(elsewhere)
         await super()._work(message)
-        self._evidence.note("left", known.sequence.stream)
+        took = time.monotonic() - began
+        self._evidence.note("left", known.sequence.stream, took - covered(elsewhere))
 
     def lose_connection(self) -> None:
         """Do what makes the server close the connection for good."""
         if self._client is not None:
             _offend(self._client)
+
+
+def covered(spans: list[tuple[float, float]]) -> float:
+    """How long at least one of the spans lasted."""
+    whole, until = 0.0, 0.0
+    for begin, end in sorted(spans):
+        whole += max(0.0, end - max(begin, until))
+        until = max(until, end)
+    return whole
 
 
 def _offend(client: Connection) -> None:
