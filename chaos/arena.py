@@ -60,9 +60,15 @@ class Arena:
     """What there is in a run. `client` is a way of our own to the bus, which nothing cuts."""
 
     def __init__(
-        self, server: NatsServer, client: Connection, folder: Path, clusters: list[Cluster]
+        self,
+        server: NatsServer,
+        client: Connection,
+        folder: Path,
+        clusters: list[Cluster],
+        config: Config,
     ) -> None:
         self.server, self.client, self.folder, self.clusters = server, client, folder, clusters
+        self.config = config
 
     @property
     def processes(self) -> list[Process]:
@@ -114,7 +120,7 @@ async def arena(
             )
             for n in sites
         ]
-        made = Arena(server, client, folder, clusters)
+        made = Arena(server, client, folder, clusters, config)
         for process in made.processes:
             stack.push_async_callback(ended, asyncio.create_task(process.keep()))
         yield made

@@ -86,6 +86,7 @@ class Deliberation:
         self.decided = isinstance(events[-1], Decided)
         if [record.seq for record in records] != list(range(1, len(records) + 1)):
             self.illegal = "a gap in its records"
+            return
         try:
             check_legal(events)
         except AssertionError as error:

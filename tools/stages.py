@@ -15,12 +15,16 @@ from pure import test_files
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ["-m", "pytest", "-q", "-m"]
 QUICK = [*PYTEST, "not nats and not ray and not model"]
-TYPED = ["engine", "actors", "edges", "commands", "bench", "serve_app.py", "cli.py"]
+TYPED = ["engine", "actors", "edges", "commands", "bench", "chaos", "serve_app.py", "cli.py"]
 COVERAGE_PERCENT = 97
 PURE, FAR = test_files()
 # They run the same lines thousands of times, which takes twice as long where lines are counted.
 UNTRACED = [f"tests/test_{name}.py" for name in ("any_order", "bench", "hostile", "resume")]
 COVERING = [path for path in PURE if path not in UNTRACED]
+
+THOUSANDS = ["--hypothesis-profile=fuzz", "--timeout=3600"]
+CHAOS = ["-m", "chaos"]
+CONTROLS = ("ack-first", "plain-publish", "msg-id-only")
 
 Step = list[list[str]]
 """Commands that run side by side."""
@@ -32,11 +36,30 @@ STAGES: dict[str, list[Step]] = {
     # The engine has to be covered by those of the quick tests that import nothing else.
     "cover": [[[*QUICK, "--cov=engine", f"--cov-fail-under={COVERAGE_PERCENT}", *COVERING]]],
     "nats": [[[*PYTEST, "nats and not ray and not model"]]],
+    "chaos": [
+        [
+            [*CHAOS, "--seconds", "40", "--events", "600"],
+            [
+                *CHAOS,
+                "--seconds",
+                "12",
+                "--events",
+                "40",
+                "--faults",
+                "0",
+                "--control",
+                "ack-first",
+            ],
+        ]
+    ],
     "real": [[["-m", "actors.small_model"]], [[*PYTEST, "ray or model"]]],
 }
 
 APART: dict[str, list[Step]] = {
-    "fuzz": [[[*QUICK, "--hypothesis-profile=fuzz", "--timeout=3600", *PURE]]],
+    "fuzz": [
+        [[*QUICK, *THOUSANDS, *PURE], [*PYTEST, "nats", *THOUSANDS, "tests/test_bad_input.py"]]
+    ],
+    "siege": [[CHAOS], *([[*CHAOS, "--seconds", "60", "--control", each]] for each in CONTROLS)],
 }
 """What runs only when it is named."""
 
