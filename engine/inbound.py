@@ -21,6 +21,9 @@ from engine.errors import InvalidEvent
 
 Payload = TypeVar("Payload", bound=BaseModel)
 
+IDENTITY = "Conclave-Identity"
+"""The header by which an event that is published once more is still the same event."""
+
 
 def listed(value: object) -> object:
     """One item stands for a list of it, nothing for an empty one."""
@@ -138,11 +141,30 @@ def _envelope(document: dict[str, Any], arrival: Arrival, ending: str) -> tuple[
     return identity, _stamped(document["payload"], document.get("timestamp"))
 
 
+def carried(arrival: Arrival) -> str:
+    """What IDENTITY must say for an event to stay the same one in another place of its stream."""
+    return json.dumps(_by_message(arrival))
+
+
 def _by_message(arrival: Arrival) -> _Identity:
-    """The publisher's message id, else the place in the stream."""
+    """What it was in its first place, else the publisher's message id, else the place."""
+    if said := arrival.headers.get(IDENTITY):
+        return _first_identity(said)
     if message_id := arrival.headers.get("Nats-Msg-Id"):
         return _Identity(f"nats-msg-id:{arrival.stream}", message_id)
     return _Identity(f"nats-seq:{arrival.stream}", str(arrival.seq))
+
+
+def _first_identity(said: str) -> _Identity:
+    try:
+        source, key = json.loads(said)
+    except (ValueError, TypeError, RecursionError):
+        source = key = None
+    if not (isinstance(source, str) and isinstance(key, str)):
+        raise InvalidEvent(
+            "identity_invalid", IDENTITY, "a JSON list of source and key is expected"
+        )
+    return _Identity(source, key)
 
 
 def _stamped(payload: object, timestamp: object) -> object:
