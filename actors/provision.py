@@ -18,7 +18,7 @@ from nats.js.api import (
 from nats.js.kv import KeyValue
 
 from actors.patience import patiently
-from actors.streams import PLANS, STREAMS, plan_approved
+from actors.streams import DAY, DURABLES, STREAMS, settings
 from engine.config import BusConfig
 from engine.errors import SetupError
 
@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 FLOORS = "conclave-floors"
 """The bucket that remembers, for each durable, the last event below which all are settled."""
+
+ATTEMPTS = "conclave-attempts"
+"""The bucket that counts, for each event that came too often, how often it was begun in vain."""
 
 STREAM_FIELDS = ("subjects", "retention", "storage", "discard", "max_age", "max_msgs", "sources")
 DURABLE_FIELDS = ("filter_subject", "ack_policy", "ack_wait", "max_deliver", "max_ack_pending")
@@ -42,7 +45,9 @@ async def provision(js: JetStreamContext, bus: BusConfig) -> None:
     await patiently(js.account_info, "JetStream", patience_s=10.0)
     for wanted in STREAMS:
         await _provide_stream(js, wanted)
-    await _provide_durable(js, PLANS, plan_approved(bus.ack_wait_s), bus.start)
+    for durable in DURABLES:
+        await _provide_durable(js, durable.stream, settings(durable, bus.ack_wait_s), bus.start)
+    await attempts(js)
 
 
 async def _provide_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
@@ -112,10 +117,19 @@ def _differ(
 
 async def floors(js: JetStreamContext) -> KeyValue:
     """The bucket of floors, made if it is missing."""
+    return await _bucket(js, KeyValueConfig(bucket=FLOORS))
+
+
+async def attempts(js: JetStreamContext) -> KeyValue:
+    """The bucket of attempts, made if it is missing; what is counted outlives any event."""
+    return await _bucket(js, KeyValueConfig(bucket=ATTEMPTS, ttl=45 * DAY))
+
+
+async def _bucket(js: JetStreamContext, wanted: KeyValueConfig) -> KeyValue:
     try:
-        return await js.key_value(FLOORS)
+        return await js.key_value(wanted.bucket)
     except nats.js.errors.BucketNotFoundError:
-        return await js.create_key_value(KeyValueConfig(bucket=FLOORS))
+        return await js.create_key_value(wanted)
 
 
 async def _floor(

@@ -16,11 +16,12 @@ from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 
 from actors.run import Conclusion
-from edges.asked import EVENTS, FORKS, read_request, request_schema, standing_alone, too_large
+from edges.asked import read_request, request_schema, standing_alone, too_large
 from edges.desk import CouncilInfo, Desk, Status
 from edges.forking import ForkRequest, read_fork
 from edges.refusals import Problem, problem
 from edges.sse import MEDIA_TYPE, server_sent
+from engine.caps import EVENTS, FORKS
 from engine.errors import ConclaveError, InvalidRequest
 from engine.events import Record
 from engine.results import Result, result

@@ -10,6 +10,7 @@ from engine.data import Data
 from engine.errors import InvalidRequest
 from engine.options import Options
 from engine.policies import check_seats, settle
+from engine.transitions import CONVENES, StoryPhase
 from engine.types import Agent, Budgets, Council, Sampling
 
 
@@ -157,6 +158,8 @@ class Config(Data):
     """The whole engine: pools, councils, bus, HTTP, gRPC and limits.
 
     Without `councils`, the five of a software-delivery fleet are seated on the pools in turn.
+    `phases` are the roles that are convened when a story enters a phase; without it, those of a
+    software-delivery fleet that have a council.
     """
 
     pools: dict[str, PoolConfig] = Field(min_length=1)
@@ -167,6 +170,9 @@ class Config(Data):
     http: HttpConfig = HttpConfig()
     grpc: GrpcConfig = GrpcConfig()
     limits: Limits = Limits()
+    phases: dict[StoryPhase, tuple[str, ...]] = Field(
+        default_factory=lambda known: _convened(known.get("councils", ()))
+    )
 
     @model_validator(mode="after")
     def _councils_fit_their_pools(self) -> Self:
@@ -177,6 +183,16 @@ class Config(Data):
             texts = self._check_limits(council)
             for name in council.pools:
                 self._check_seat(council, name, texts)
+        return self
+
+    @model_validator(mode="after")
+    def _phases_convene_councils(self) -> Self:
+        known = [council.role for council in self.councils]
+        for phase, roles in self.phases.items():
+            for role in roles:
+                if role not in known:
+                    named = ", ".join(known)
+                    raise ValueError(f"phase {phase} convenes {role!r}; known roles: {named}")
         return self
 
     def _check_seat(self, council: CouncilConfig, pool: str, texts: int) -> None:
@@ -213,6 +229,12 @@ class Config(Data):
             return None
         tokens = min(seated.token_budget or self.limits.tokens, self.limits.tokens)
         return seated.model_copy(update={"token_budget": tokens})
+
+
+def _convened(councils: tuple[CouncilConfig, ...]) -> dict[StoryPhase, tuple[str, ...]]:
+    """What phases convene by default: those roles of it that have a council."""
+    known = {council.role for council in councils}
+    return {p: tuple(role for role in roles if role in known) for p, roles in CONVENES.items()}
 
 
 FLEET = {
