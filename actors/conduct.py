@@ -10,6 +10,7 @@ from typing import Any, Literal, Never, Protocol
 
 from actors.ending import end_durably
 from actors.journal import Journal, Writer
+from actors.notices import dispatched
 from actors.run import Run, Stop
 from engine.brief import lay
 from engine.config import Limits
@@ -144,6 +145,7 @@ class Conduct:
             async with aclosing(stream) as events:
                 async for event in events:
                     record = run.note(event)
+                    writer.tell(*dispatched(run.records))
                     if isinstance(event, END):
                         await end_durably(run, writer)
                     else:

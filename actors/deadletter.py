@@ -14,10 +14,10 @@ from nats.js.api import Header, RawStreamMsg
 from pydantic import Field
 
 from actors.bus import Connection
-from actors.messages import NO_MESSAGE
+from actors.messages import NO_MESSAGE, RACING, WRONG_LAST
 from actors.patience import BROKEN, patiently, said
 from actors.streams import DEADLETTER
-from actors.writer import HEADER_BYTES, RACING, WRONG_LAST
+from actors.writer import HEADER_BYTES
 from engine.arrival import Arrival
 from engine.data import Data
 from engine.errors import Conflict, InvalidEvent, NotFound, SetupError, Unavailable

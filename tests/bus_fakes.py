@@ -1,12 +1,17 @@
 """Records, events and connections for the tests of the bus."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
+
+from nats.js.errors import NotFoundError
 
 from actors.bus import Connection, connect
 from actors.deadletter import Letter, Letters
 from actors.messages import envelope
 from actors.provision import provision
+from actors.streams import OUTBOUND
 from engine.config import BusConfig
 from engine.events import Failed, Record, Resumed
 from engine.types import Task
@@ -60,3 +65,15 @@ async def stored(client: Connection, stream: str) -> int:
 async def letters(client: Connection) -> list[Letter]:
     """All dead letters, oldest first."""
     return (await Letters(client).all())[::-1]
+
+
+async def told(client: Connection, subject: str) -> list[dict[str, Any]]:
+    """The envelopes on a subject of the outbound stream, oldest first."""
+    js, found, last = client.streams(), list[dict[str, Any]](), 0
+    while True:
+        try:
+            message = await js.get_msg(OUTBOUND, seq=last + 1, subject=subject, next=True)
+        except NotFoundError:
+            return found
+        last = message.seq or 0
+        found.append(json.loads(message.data or b""))
