@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 
 import pytest
+from bus_fakes import told
 from deadline import reaches, until_async
 from seats import (
     ONE,
