@@ -28,27 +28,13 @@ OUTBOUND = "ORCHESTRATOR_EVENTS"
 PLAN_APPROVED = "orch-planning-plan-approved"
 STORY_TRANSITIONS = "orch-planning-story-transitions"
 COUNCIL_REQUESTS = "conclave-council-requests"
-
-
-class Durable(NamedTuple):
-    """A durable that all bridges share: its name, and which subject of which stream it is for."""
-
-    name: str
-    stream: str
-    subject: str
-
-
-COUNCIL_SUBJECT = "agent.request.council."
-"""What follows is the role. Agents outside the engine are asked beside it, on other subjects."""
-
-DURABLES = (
-    Durable(PLAN_APPROVED, PLANS, "planning.plan.approved"),
-    Durable(STORY_TRANSITIONS, PLANS, "planning.story.transitioned"),
-    Durable(COUNCIL_REQUESTS, REQUESTS, f"{COUNCIL_SUBJECT}*"),
-    Durable("orch-context-updated", CONTEXT, "context.updated"),
-    Durable("orch-context-milestone", CONTEXT, "context.milestone.reached"),
-    Durable("orch-context-decision", CONTEXT, "context.decision.added"),
-)
+CONTEXT_UPDATED = "orch-context-updated"
+CONTEXT_MILESTONE = "orch-context-milestone"
+CONTEXT_DECISION = "orch-context-decision"
+FLOORS = "conclave-floors"
+ATTEMPTS = "conclave-attempts"
+STORIES = "conclave-stories"
+TEXTS = "conclave-texts"
 
 
 def _kept(name: str, subject: str, days: int, max_msgs: int = 1_000_000) -> StreamConfig:
@@ -85,7 +71,8 @@ _TOLD = {
 _OUT = StreamSource(
     name=JOURNAL,
     subject_transforms=[
-        SubjectTransform(src=source, dest=f"orchestration.{told}") for source, told in _TOLD.items()
+        SubjectTransform(src=source, dest=f"orchestration.{told}")
+        for source, told in _TOLD.items()
     ],
 )
 
@@ -101,14 +88,75 @@ STREAMS: tuple[StreamConfig, ...] = (
 """In the order of their making: the last one copies ends and notices out of the journal."""
 
 
-def settings(durable: Durable, ack_wait_s: float) -> ConsumerConfig:
-    """How a durable is made. Nothing is ever given up by the server itself."""
-    return ConsumerConfig(
-        name=durable.name,
-        durable_name=durable.name,
-        filter_subject=durable.subject,
-        ack_policy=AckPolicy.EXPLICIT,
-        ack_wait=ack_wait_s,
-        max_deliver=-1,
-        max_ack_pending=1024,
+class Durable(NamedTuple):
+    """A place in a stream that all bridges share: what of the stream it takes, under which name."""
+
+    name: str
+    stream: str
+    subject: str
+
+    def config(self, ack_wait_s: float) -> ConsumerConfig:
+        """As the server is asked for it. Nothing is ever given up by the server itself."""
+        return ConsumerConfig(
+            name=self.name,
+            durable_name=self.name,
+            filter_subject=self.subject,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ack_wait_s,
+            max_deliver=-1,
+            max_ack_pending=1024,
+        )
+
+
+DURABLES: tuple[Durable, ...] = (
+    Durable(PLAN_APPROVED, PLANS, "planning.plan.approved"),
+    Durable(STORY_TRANSITIONS, PLANS, "planning.story.transitioned"),
+    Durable(COUNCIL_REQUESTS, REQUESTS, "agent.request.council.*"),
+    Durable(CONTEXT_UPDATED, CONTEXT, "context.updated"),
+    Durable(CONTEXT_MILESTONE, CONTEXT, "context.milestone.reached"),
+    Durable(CONTEXT_DECISION, CONTEXT, "context.decision.added"),
+)
+"""All of them. Agents outside the engine are asked beside the councils' subject, not on it."""
+
+
+def _bucket(name: str, ttl_s: float = 0.0) -> StreamConfig:
+    """The stream of a key-value bucket as nats-py makes it; the last value of each key is kept."""
+    return StreamConfig(
+        name=f"KV_{name}",
+        subjects=[f"$KV.{name}.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_age=ttl_s,
+        max_msgs=-1,
+        max_msgs_per_subject=1,
+        max_consumers=-1,
+        duplicate_window=120.0,
+        allow_rollup_hdrs=True,
+        allow_msg_ttl=True,
+        deny_delete=True,
     )
+
+
+def _objects(name: str, days: int) -> StreamConfig:
+    """The stream of an object store as nats-py makes it."""
+    return StreamConfig(
+        name=f"OBJ_{name}",
+        subjects=[f"$O.{name}.C.>", f"$O.{name}.M.>"],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_age=days * DAY,
+        max_msgs=-1,
+        allow_rollup_hdrs=True,
+        allow_direct=True,
+    )
+
+
+BUCKETS: tuple[StreamConfig, ...] = (
+    _bucket(FLOORS),
+    _bucket(ATTEMPTS, 45 * DAY),
+    _bucket(STORIES),
+    _objects(TEXTS, 45),
+)
+"""What is looked up by its key; a bucket is a stream of a certain form."""

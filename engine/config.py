@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Self
+from datetime import datetime
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from engine.data import Data
 from engine.errors import InvalidRequest
@@ -111,18 +112,39 @@ class CouncilConfig(Options):
 class BusConfig(Data):
     """The NATS server, and how the bridge takes events from it.
 
-    `slots` events are worked on at once. `start` says where a durable begins when it is created
-    for the first time: `now` leaves old plans alone, `all` takes every event still in the stream.
+    `url` names a server, or several of one cluster with commas between them. `slots` events are
+    worked on at once. `start` says where a durable begins when it is created for the first time:
+    `now` leaves old plans alone, `all` takes every event still in the stream, a time (ISO 8601 with
+    its zone) those stored since.
     `ack_wait_s` is how long the server waits for a sign of life before it gives an event to
     another bridge; one is sent every third of it. `max_event_bytes` bounds an event, and a request
     over HTTP alike.
+
+    `replicas` of each stream and bucket are kept by as many servers. `provision` says whether the
+    engine makes and mends them itself, or only checks them and leaves that to an operator.
     """
 
     url: str = "nats://127.0.0.1:4222"
     slots: int = Field(default=4, ge=1)
-    start: str = Field(default="now", pattern="^(now|all)$")
+    start: str = "now"
     ack_wait_s: float = Field(default=30.0, ge=1.0)
     max_event_bytes: int = Field(default=256 * 1024, ge=1024)
+    replicas: Literal[1, 3, 5] = 1
+    provision: bool = True
+
+    @field_validator("start")
+    @classmethod
+    def _is_a_beginning(cls, start: str) -> str:
+        if start not in ("now", "all") and not _zoned(start):
+            raise ValueError("is now, all, or a time such as 2026-01-31T08:00:00Z, with its zone")
+        return start
+
+
+def _zoned(time: str) -> bool:
+    try:
+        return datetime.fromisoformat(time).tzinfo is not None
+    except ValueError:
+        return False
 
 
 class HttpConfig(Data):
