@@ -15,6 +15,7 @@ from actors.bus import Connection, connect
 from actors.ledger import Ledger, Totals
 from actors.messages import Found, envelope, last_message, next_message, opened, root_of
 from actors.patience import patiently, pauses
+from actors.stories import Stories
 from actors.writer import Writer
 from engine.config import BusConfig
 from engine.events import Record
@@ -90,6 +91,10 @@ class Journal:
     def backlog(self, role: str) -> Backlog:
         """The work of a role that was accepted and has not ended."""
         return Backlog(self._js, role)
+
+    def stories(self, bus: BusConfig) -> Stories:
+        """What is known of stories, over the same connection."""
+        return Stories(self._js, bus)
 
     def writer(self, id: str, last: int) -> Writer:
         """A writer that goes on behind `last`, as `read` told it."""

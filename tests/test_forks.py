@@ -29,7 +29,7 @@ def sane(seed: int) -> MixedModel:
 
 async def forked(made: Fork, model: ScriptedModel) -> list[Record]:
     """All records of a fork."""
-    return await recorded(made.task, model, made.council, known=made.known)
+    return await recorded(made.task, model, made.council, known=made.known, story=made.story)
 
 
 @settings(max_examples=25, deadline=None)
