@@ -16,17 +16,22 @@ from engine.policies import Rules
 from engine.types import Ballot, Council, Finding, Phase, Severity, Task, Usage
 
 
-class StoryContext(Data):
-    """What was known of the task's story when it was convened, the newest of `notes` first.
+class StorySeen(Data):
+    """Which state of a story the agents were shown: its version, how many notes, the text's hash.
 
-    `hash` is the SHA-256 of `text`. Where there was nothing to know, `missing` says why.
+    Where there was nothing to show, `missing` says why.
     """
 
     version: int = 0
     notes: int = 0
     hash: str = ""
-    text: str = ""
     missing: str = ""
+
+
+class StoryContext(StorySeen):
+    """What was known of the task's story when it was convened; `hash` is the SHA-256 of `text`."""
+
+    text: str = ""
 
 
 class Convened(Data):
