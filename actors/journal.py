@@ -24,6 +24,7 @@ from actors.messages import (
     root_of,
 )
 from actors.patience import patiently, pauses
+from actors.stories import Stories
 from actors.writer import Writer
 from engine.config import BusConfig
 from engine.events import Record
@@ -108,6 +109,10 @@ class Journal:
     def backlog(self, role: str) -> Backlog:
         """The work of a role that was accepted and has not ended."""
         return Backlog(self._js, role)
+
+    def stories(self, bus: BusConfig) -> Stories:
+        """What is known of stories, over the same connection."""
+        return Stories(self._js, bus)
 
     def writer(self, id: str, last: int) -> Writer:
         """A writer that goes on behind `last`, as `read` told it."""

@@ -71,8 +71,7 @@ _TOLD = {
 _OUT = StreamSource(
     name=JOURNAL,
     subject_transforms=[
-        SubjectTransform(src=source, dest=f"orchestration.{told}")
-        for source, told in _TOLD.items()
+        SubjectTransform(src=source, dest=f"orchestration.{told}") for source, told in _TOLD.items()
     ],
 )
 

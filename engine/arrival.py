@@ -20,7 +20,7 @@ BOM = b"\xef\xbb\xbf"
 class Arrival:
     """One message of a stream. Not validated: whatever came must fit in here.
 
-    `at` is when the stream took it, in Unix seconds, 0 where that is not known.
+    `at` is when the stream took it, in Unix seconds; None where nobody says.
     """
 
     stream: str
@@ -29,7 +29,7 @@ class Arrival:
     data: bytes
     headers: dict[str, str] = field(default_factory=dict)
     deliveries: int = 1
-    at: float = 0.0
+    at: float | None = None
 
 
 class _Pairs(dict[str, Any]):

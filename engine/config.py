@@ -14,6 +14,9 @@ from engine.policies import check_seats, settle
 from engine.transitions import CONVENES, StoryPhase
 from engine.types import Agent, Budgets, Council, Sampling
 
+MOST_STORY_BYTES = 768 * 1024
+"""A story is kept in one message, and NATS takes 1 MiB unless told otherwise."""
+
 
 class PoolConfig(Data):
     """One pool: `replicas` agent actors, each with its own engine of the same model.
@@ -112,13 +115,14 @@ class CouncilConfig(Options):
 class BusConfig(Data):
     """The NATS server, and how the bridge takes events from it.
 
-    `url` names a server, or several of one cluster with commas between them. `slots` events are
-    worked on at once. `start` says where a durable begins when it is created for the first time:
+    `url` names a server, or several of one cluster with commas between them. `slots` events of
+    each kind are worked on at once. `start` says where a durable begins when it is created for the first time:
     `now` leaves old plans alone, `all` takes every event still in the stream, a time (ISO 8601 with
     its zone) those stored since.
     `ack_wait_s` is how long the server waits for a sign of life before it gives an event to
     another bridge; one is sent every third of it. `max_event_bytes` bounds an event, and a request
-    over HTTP alike.
+    over HTTP alike. Of a story, the newest `story_notes` milestones and decisions are kept, and
+    as many of the newest are shown as fit `story_bytes`, which also bounds a single one.
 
     `replicas` of each stream and bucket are kept by as many servers. `provision` says whether the
     engine makes and mends them itself, or only checks them and leaves that to an operator.
@@ -131,6 +135,8 @@ class BusConfig(Data):
     max_event_bytes: int = Field(default=256 * 1024, ge=1024)
     replicas: Literal[1, 3, 5] = 1
     provision: bool = True
+    story_notes: int = Field(default=32, ge=1)
+    story_bytes: int = Field(default=8 * 1024, ge=4096)
 
     @field_validator("start")
     @classmethod
@@ -138,6 +144,16 @@ class BusConfig(Data):
         if start not in ("now", "all") and not _zoned(start):
             raise ValueError("is now, all, or a time such as 2026-01-31T08:00:00Z, with its zone")
         return start
+
+    @model_validator(mode="after")
+    def _a_story_is_one_message(self) -> Self:
+        most = (self.story_notes + 1) * self.story_bytes
+        if most > MOST_STORY_BYTES:
+            raise ValueError(
+                f"bus: story_notes and story_bytes allow a story of {most} bytes; "
+                f"one message holds {MOST_STORY_BYTES}"
+            )
+        return self
 
 
 def _zoned(time: str) -> bool:

@@ -75,7 +75,7 @@ def inbound(
         raise InvalidEvent("dict_type", "payload", "a JSON object is expected")
     own_time = payload.get("timestamp") is not None
     if not own_time:
-        payload = _stamped(payload, time, arrival.at if timed else 0.0)
+        payload = _stamped(payload, time, arrival.at if timed else None)
         warnings += [Warned("timestamp_missing", "payload.timestamp")] if timed else []
     said = document.get("correlation_id")
     return Inbound(
@@ -161,9 +161,9 @@ def _first_identity(said: str) -> _Identity:
     return _Identity(source, key)
 
 
-def _stamped(payload: dict[str, JsonValue], time: Any, at: float) -> dict[str, JsonValue]:
+def _stamped(payload: dict[str, JsonValue], time: Any, at: float | None) -> dict[str, JsonValue]:
     """A payload without a timestamp of its own has that of its wrapping, or of its message."""
-    if time is None and at:
+    if time is None and at is not None:
         time = datetime.fromtimestamp(at, UTC).isoformat()
     return payload if time is None else {**payload, "timestamp": time}
 
