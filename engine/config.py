@@ -116,9 +116,9 @@ class BusConfig(Data):
     """The NATS server, and how the bridge takes events from it.
 
     `url` names a server, or several of one cluster with commas between them. `slots` events of
-    each kind are worked on at once. `start` says where a durable begins when it is created for the first time:
-    `now` leaves old plans alone, `all` takes every event still in the stream, a time (ISO 8601 with
-    its zone) those stored since.
+    each kind are worked on at once. `start` says where a durable begins when it is created for the
+    first time: `now` leaves old events alone, `all` takes every one still in the stream, a time
+    (ISO 8601 with its zone) those stored since.
     `ack_wait_s` is how long the server waits for a sign of life before it gives an event to
     another bridge; one is sent every third of it. `max_event_bytes` bounds an event, and a request
     over HTTP alike. Of a story, the newest `story_notes` milestones and decisions are kept, and
