@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from pydantic import Field
 
-from actors.attempts import Attempts
+from actors.attempts import TROUBLE, Attempts
 from actors.bus import Connection, connect
 from actors.convening import Convene, Convening
 from actors.deadletter import bury
@@ -39,7 +39,8 @@ FETCH_S = 1.0
 GIVEN_BACK_S, LONGEST_BACK_S = 1.0, 60.0
 """How long an event rests that is given back: doubled with each delivery."""
 FLOOR_EVERY_S = 1.0
-TROUBLE: tuple[type[Exception], ...] = (ConclaveError, *BROKEN)
+MOST_ACKS = 64
+"""So many acknowledgements may be on their way: the next event need not wait for the last one's."""
 
 
 class Health(Data):
@@ -83,6 +84,7 @@ class Bridge:
         self._routes: dict[str, Route] = {}
         self._mending: Flights[None] = Flights()
         self._slots: list[asyncio.Task[None]] = []
+        self._acks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._in_flight = self._handled = self._buried = self._redelivered = 0
         self._warnings: Counter[str] = Counter()
@@ -108,7 +110,7 @@ class Bridge:
             for _ in range(route.slots)
         ]
         for slot in self._slots:
-            slot.add_done_callback(self._slot_ended)
+            slot.add_done_callback(self._ended)
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Take nothing more; let what runs end within the grace, give the rest back."""
@@ -118,6 +120,8 @@ class Bridge:
             for slot in late:
                 slot.cancel()
             await asyncio.wait(self._slots)
+        if self._acks:
+            await asyncio.wait(self._acks)
         if self._client is not None:
             with suppress(nats.errors.Error):
                 await self._client.flush(timeout=1)  # what was given back must get there
@@ -159,10 +163,10 @@ class Bridge:
         self._last_error = f"{what}: {said(error)}"
         log.warning("bridge: %s", self._last_error, exc_info=bug(error))
 
-    def _slot_ended(self, slot: asyncio.Task[None]) -> None:
-        """A slot only ends by itself through a bug: begin anew rather than go on with fewer."""
-        if not slot.cancelled() and (error := slot.exception()) is not None:
-            self._note("slot", error)
+    def _ended(self, work: asyncio.Task[None]) -> None:
+        """What fails here does so through a bug: begin anew rather than go on with less."""
+        if not work.cancelled() and (error := work.exception()) is not None:
+            self._note("bug", error)
             self._on_closed()
 
     async def _slot(self, durable: Durable) -> None:
@@ -229,6 +233,15 @@ class Bridge:
         else:
             await self._acknowledge(message)
 
+    async def _acknowledge(self, message: Msg) -> None:
+        """Begin to, once not too many others are on their way."""
+        while len(self._acks) >= MOST_ACKS:
+            await asyncio.wait(self._acks, return_when=asyncio.FIRST_COMPLETED)
+        ack = asyncio.create_task(self._acknowledged(message))
+        self._acks.add(ack)
+        ack.add_done_callback(self._acks.discard)
+        ack.add_done_callback(self._ended)
+
     @asynccontextmanager
     async def _kept(self, message: Msg) -> AsyncGenerator[None]:
         """Tell the server, while we work, that the event is in good hands."""
@@ -271,7 +284,7 @@ class Bridge:
         await bury(self._client, arrival, error)
         self._buried += 1
 
-    async def _acknowledge(self, message: Msg) -> None:
+    async def _acknowledged(self, message: Msg) -> None:
         """A lost acknowledgement costs a redelivery, which finds everything done."""
         known = message.metadata
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
@@ -58,6 +59,11 @@ def digest_of(task: Task) -> str:
     return hashlib.sha256(task.model_dump_json().encode()).hexdigest()[:32]
 
 
+def digest_of_all(tasks: Sequence[Task]) -> str:
+    """What tells so many tasks from any other ones."""
+    return hashlib.sha256("".join(map(digest_of, tasks)).encode()).hexdigest()[:32]
+
+
 def root_of(id: str) -> str:
     """The subject under which a deliberation is journalled."""
     return f"deliberation.{key_of(id)}"
@@ -73,10 +79,12 @@ async def next_message(js: JetStreamContext, root: str, after: int) -> RawStream
         raise _missing() from error
 
 
-async def last_message(js: JetStreamContext, root: str) -> RawStreamMsg | None:
-    """The last message of a deliberation, None if there is none."""
+async def last_message(
+    js: JetStreamContext, root: str, exactly: bool = False
+) -> RawStreamMsg | None:
+    """The last message of a deliberation, or `exactly` of a subject; None if there is none."""
     try:
-        return await js.get_last_msg(JOURNAL, f"{root}.>")
+        return await js.get_last_msg(JOURNAL, root if exactly else f"{root}.>")
     except nats.js.errors.NotFoundError as error:
         if error.err_code == NO_MESSAGE:
             return None
