@@ -44,7 +44,10 @@ TROUBLE: tuple[type[Exception], ...] = (ConclaveError, *BROKEN)
 
 
 class Health(Data):
-    """How the bridge does. `pending` counts the durable's waiting events, None if unknown."""
+    """How the bridge does. `pending` counts the durable's waiting events, None if unknown.
+
+    `trouble` is what NATS does not permit it, empty if nothing.
+    """
 
     connected: bool
     in_flight: int
@@ -53,6 +56,7 @@ class Health(Data):
     redelivered: int
     pending: int | None
     last_error: str
+    trouble: str = ""
 
 
 class Bridge:
@@ -116,6 +120,7 @@ class Bridge:
             redelivered=self._redelivered,
             pending=await self._pending(),
             last_error=self._last_error,
+            trouble=self._client.trouble if self._client is not None else "",
         )
 
     async def _pending(self) -> int | None:
