@@ -10,9 +10,10 @@ from typing import Any, Literal, Never, Protocol
 
 from actors.ending import end_durably
 from actors.journal import Journal, Writer
+from actors.notices import dispatched
 from actors.run import Run, Stop
 from engine.brief import lay
-from engine.config import Limits
+from engine.config import Config
 from engine.decision import failed
 from engine.deliberation import Bell, deliberate
 from engine.errors import (
@@ -23,7 +24,7 @@ from engine.errors import (
     NotFound,
     Unavailable,
 )
-from engine.events import END, Convened, Suspended
+from engine.events import END, Convened, StoryContext, Suspended
 from engine.fanout import ended
 from engine.forks import Origin, origin_of
 from engine.seats import agents, settled
@@ -33,6 +34,8 @@ from engine.wording import wording
 
 LAST_WORDS_WITHIN_S = 5.0
 """A suspension that cannot be written is none the worse: the journal is resumed as it is."""
+STORY_WITHIN_S = 1.0
+"""A deliberation can do without what is known of its story."""
 CANCELLED = "it was cancelled on request"
 BREAKS = 8
 """What breaks off more often than this, with no turn finished in between, is given up."""
@@ -59,8 +62,9 @@ Pools = Mapping[str, Pool]
 class Conduct:
     """Drives the runs of one council, and of forks with agents of it, wherever these are seated."""
 
-    def __init__(self, council: Council, limits: Limits, pools: Callable[[Council], Pools]) -> None:
-        self._council, self._limits, self._pools_of = council, limits, pools
+    def __init__(self, council: Council, config: Config, pools: Callable[[Council], Pools]) -> None:
+        self._council, self._pools_of = council, pools
+        self._limits, self._bus = config.limits, config.bus
         self._pools = pools(council)
         self._elsewhere: dict[str, Pool] = {}
 
@@ -103,7 +107,7 @@ class Conduct:
             await self._end_without(run, writer, journal, "Broken", why)
         else:
             origin = await self._origin(run.task, journal)
-            await self._deliberate(run, writer, transcript, origin)
+            await self._deliberate(run, writer, transcript, origin, journal)
 
     async def _end_without(
         self,
@@ -124,30 +128,52 @@ class Conduct:
     async def _origin(self, task: Task, journal: Journal) -> Origin:
         """The council in force and what is known before anybody is asked; NotFound."""
         if not task.origin:
-            return Origin(self._council, {})
+            return Origin(self._council, {}, None)
         history = await journal.read(task.origin)
         if not history.records:
             raise NotFound(f"no deliberation {task.origin!r} is in the journal to be forked")
         return origin_of(history.records)
 
     async def _deliberate(
-        self, run: Run, writer: Writer, transcript: Transcript, origin: Origin
+        self, run: Run, writer: Writer, transcript: Transcript, origin: Origin, journal: Journal
     ) -> None:
         count = await self._count(self._reach(run.task, origin.council))
         if not (transcript.task or run.terms.clips or run.task.origin):
             self._refuse_what_would_be_clipped(run.task, count)
+        story = origin.story
+        if run.task.story_id and transcript.task is None:
+            story = await self._story(run.task.story_id, journal)
         with self._clocked(run, transcript) as bell:
             before = tuple(run.records)
             stream = deliberate(
-                run.task, origin.council, self._speak, count, before, bell, known=origin.known
+                run.task,
+                origin.council,
+                self._speak,
+                count,
+                before,
+                bell,
+                known=origin.known,
+                story=story,
             )
             async with aclosing(stream) as events:
                 async for event in events:
                     record = run.note(event)
+                    writer.tell(*dispatched(run.records))
                     if isinstance(event, END):
                         await end_durably(run, writer)
                     else:
                         writer.append(record)
+
+    async def _story(self, story_id: str, journal: Journal) -> StoryContext:
+        """What is known of a story now, or why nothing is: no task waits for that."""
+        try:
+            async with asyncio.timeout(STORY_WITHIN_S):
+                found = await journal.stories(self._bus).of(story_id)
+        except TimeoutError:
+            return StoryContext(missing=f"NATS gave no answer in {STORY_WITHIN_S:g} s")
+        except ConclaveError as trouble:
+            return StoryContext(missing=str(trouble))
+        return found.context if found else StoryContext(missing="no event has told of it")
 
     @contextmanager
     def _clocked(self, run: Run, transcript: Transcript) -> Iterator[Bell]:

@@ -64,7 +64,7 @@ class CouncilActor:
         council = config.council(role)
         assert council is not None, f"no council {role} in the configuration"
         self._council, self._bus, self._die = council, config.bus, die
-        self._conduct = Conduct(council, config.limits, partial(pools, config))
+        self._conduct = Conduct(council, config, partial(pools, config))
         self._journal: Journal | None = None
         self._connecting: Flights[Journal] = Flights()
         self._attendance = Attendance(self._deserted)

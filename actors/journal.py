@@ -13,8 +13,18 @@ from nats.aio.msg import Msg
 from actors.backlog import Backlog
 from actors.bus import Connection, connect
 from actors.ledger import Ledger, Totals
-from actors.messages import Found, envelope, last_message, next_message, opened, root_of
+from actors.messages import (
+    Found,
+    Outcome,
+    envelope,
+    last_message,
+    next_message,
+    opened,
+    outcome,
+    root_of,
+)
 from actors.patience import patiently, pauses
+from actors.stories import Stories
 from actors.writer import Writer
 from engine.config import BusConfig
 from engine.events import Record
@@ -83,6 +93,15 @@ class Journal:
         found = None if message is None else opened(message)
         return found.records[-1] if found is not None and found.ended else None
 
+    async def outcome(self, id: str, patience_s: float | None = None) -> Outcome | None:
+        """How a deliberation ended, None while it has no end: one request, and nothing is read."""
+        patience_s = min(self._patience_s, READ_WITHIN_S if patience_s is None else patience_s)
+        root = root_of(id)
+        message = await patiently(
+            lambda: last_message(self._js, root), "reading the journal", patience_s
+        )
+        return None if message is None else outcome(message)
+
     async def totals(self) -> Totals:
         """How many deliberations have ended and how long they took."""
         return await self._ledger.totals()
@@ -90,6 +109,10 @@ class Journal:
     def backlog(self, role: str) -> Backlog:
         """The work of a role that was accepted and has not ended."""
         return Backlog(self._js, role)
+
+    def stories(self, bus: BusConfig) -> Stories:
+        """What is known of stories, over the same connection."""
+        return Stories(self._js, bus)
 
     def writer(self, id: str, last: int) -> Writer:
         """A writer that goes on behind `last`, as `read` told it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import nats.js.errors
 from nats.js import JetStreamContext
@@ -16,16 +16,28 @@ from actors.streams import JOURNAL
 from engine.data import Data
 from engine.errors import SetupError
 from engine.events import Record
+from engine.types import Task
 
 NO_MESSAGE = 10037
-ROLE, TOOK_MS = "Conclave-Role", "Conclave-Took-Ms"
-"""Headers of an end, so that statistics need not read it."""
+WRONG_LAST = 10071
+RACING = 10164
+EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+ROLE, TOOK_MS, TASK = "Conclave-Role", "Conclave-Took-Ms", "Conclave-Task"
+"""Headers of an end, so that statistics and duplicates of its event need not read it."""
+PRODUCER = "conclave"
 
 
 class _Batch(Data):
     """The payload of an `.r` message."""
 
     records: tuple[Record, ...]
+
+
+class Outcome(NamedTuple):
+    """How a deliberation ended, and the digest of its task, empty where that was not kept."""
+
+    status: Literal["completed", "failed"]
+    task: str
 
 
 class Found(NamedTuple):
@@ -39,6 +51,11 @@ class Found(NamedTuple):
 def key_of(id: str) -> str:
     """A deliberation's token in subjects: a client's id never becomes one."""
     return hashlib.sha256(id.encode()).hexdigest()[:32]
+
+
+def digest_of(task: Task) -> str:
+    """What tells a task from every other one of the same id."""
+    return hashlib.sha256(task.model_dump_json().encode()).hexdigest()[:32]
 
 
 def root_of(id: str) -> str:
@@ -77,6 +94,18 @@ def opened(message: RawStreamMsg) -> Found:
     if message.subject is not None and message.subject.endswith(".r"):
         return Found(_Batch.model_validate_json(data).records, message.seq, ended=False)
     return Found((ending(data),), message.seq, ended=True)
+
+
+def outcome(message: RawStreamMsg) -> Outcome | None:
+    """What the last message of a deliberation says without being read; None if it is no end."""
+    digest = (message.headers or {}).get(TASK, "")
+    match (message.subject or "").rpartition(".")[2]:
+        case "completed":
+            return Outcome("completed", digest)
+        case "failed":
+            return Outcome("failed", digest)
+        case _:
+            return None
 
 
 def envelope(

@@ -20,9 +20,17 @@ from nats.js.api import (
 
 DAY = 86_400.0
 PLANS = "PLANNING_EVENTS"
+CONTEXT = "CONTEXT"
+REQUESTS = "AGENT_REQUESTS"
 JOURNAL = "DELIBERATIONS"
 DEADLETTER = "DEADLETTER"
+OUTBOUND = "ORCHESTRATOR_EVENTS"
 PLAN_APPROVED = "orch-planning-plan-approved"
+STORY_TRANSITIONS = "orch-planning-story-transitions"
+COUNCIL_REQUESTS = "conclave-council-requests"
+CONTEXT_UPDATED = "orch-context-updated"
+CONTEXT_MILESTONE = "orch-context-milestone"
+CONTEXT_DECISION = "orch-context-decision"
 FLOORS = "conclave-floors"
 ATTEMPTS = "conclave-attempts"
 STORIES = "conclave-stories"
@@ -49,24 +57,34 @@ def _ours(name: str, subject: str) -> StreamConfig:
     return _kept(name, subject, 45, max_msgs=-1).evolve(discard=DiscardPolicy.NEW)
 
 
-_ENDS = StreamSource(
+_TOLD = {
+    "deliberation.*.completed": "deliberation.completed",
+    "deliberation.*.failed": "deliberation.failed",
+    "deliberation.notice.plan.*": "plan.approved",
+    "deliberation.notice.phase.*": "phase.changed",
+    "deliberation.notice.dispatched.*.*": "task.dispatched",
+    "deliberation.notice.task.*.*.completed": "task.completed",
+    "deliberation.notice.task.*.*.failed": "task.failed",
+}
+"""What of the journal the world is told, and as what."""
+
+_OUT = StreamSource(
     name=JOURNAL,
     subject_transforms=[
-        SubjectTransform(src=f"deliberation.*.{end}", dest=f"orchestration.deliberation.{end}")
-        for end in ("completed", "failed")
+        SubjectTransform(src=source, dest=f"orchestration.{told}") for source, told in _TOLD.items()
     ],
 )
 
 STREAMS: tuple[StreamConfig, ...] = (
     _kept(PLANS, "planning.>", 30),
-    _kept("CONTEXT", "context.>", 7),
-    _kept("AGENT_REQUESTS", "agent.request.>", 7),
+    _kept(CONTEXT, "context.>", 7),
+    _kept(REQUESTS, "agent.request.>", 7),
     _kept("AGENT_RESPONSES", "agent.response.>", 7),
     _ours(JOURNAL, "deliberation.>"),
     _ours(DEADLETTER, "deadletter.>"),
-    _kept("ORCHESTRATOR_EVENTS", "orchestration.>", 7).evolve(sources=[_ENDS]),
+    _kept(OUTBOUND, "orchestration.>", 7).evolve(sources=[_OUT]),
 )
-"""In the order of their making: the last one copies the ends out of the journal."""
+"""In the order of their making: the last one copies ends and notices out of the journal."""
 
 
 class Durable(NamedTuple):
@@ -89,8 +107,15 @@ class Durable(NamedTuple):
         )
 
 
-DURABLES: tuple[Durable, ...] = (Durable(PLAN_APPROVED, PLANS, "planning.plan.approved"),)
-"""All of them."""
+DURABLES: tuple[Durable, ...] = (
+    Durable(PLAN_APPROVED, PLANS, "planning.plan.approved"),
+    Durable(STORY_TRANSITIONS, PLANS, "planning.story.transitioned"),
+    Durable(COUNCIL_REQUESTS, REQUESTS, "agent.request.council.*"),
+    Durable(CONTEXT_UPDATED, CONTEXT, "context.updated"),
+    Durable(CONTEXT_MILESTONE, CONTEXT, "context.milestone.reached"),
+    Durable(CONTEXT_DECISION, CONTEXT, "context.decision.added"),
+)
+"""All of them. Agents outside the engine are asked beside the councils' subject, not on it."""
 
 
 def _bucket(name: str, ttl_s: float = 0.0) -> StreamConfig:
@@ -129,7 +154,7 @@ def _objects(name: str, days: int) -> StreamConfig:
 
 BUCKETS: tuple[StreamConfig, ...] = (
     _bucket(FLOORS),
-    _bucket(ATTEMPTS),
+    _bucket(ATTEMPTS, 45 * DAY),
     _bucket(STORIES),
     _objects(TEXTS, 45),
 )

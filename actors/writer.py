@@ -13,7 +13,8 @@ import nats.js.errors
 from nats.js.api import Header
 
 from actors.bus import Connection
-from actors.messages import next_message, root_of
+from actors.messages import EXPECTED_SUBJECT, RACING, WRONG_LAST, next_message, root_of
+from actors.notices import Notice, tell
 from actors.patience import BROKEN, patiently, said
 from actors.streams import JOURNAL
 from engine.errors import SetupError, Superseded, Unavailable
@@ -24,16 +25,13 @@ BATCH_BYTES = 512 * 1024
 HEADER_BYTES = 4096
 """What NATS counts as payload besides ours; over its limit it closes the connection for good."""
 
-WRONG_LAST = 10071
-RACING = 10164
-EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
-
 
 class Writer:
     """Appends records in order; the first append that is not its own to follow stops it.
 
     One message is on its way at a time and the next one carries all records that came meanwhile.
-    Nobody waits for a record to be durable, only for `flush` and `end`.
+    Nobody waits for a record to be durable, only for `flush` and `end`. Notices go behind the
+    records that are there and before the end, so that whoever finds the end need not tell them.
     """
 
     def __init__(self, client: Connection, id: str, last: int, patience_s: float) -> None:
@@ -44,6 +42,7 @@ class Writer:
         self._nonce = uuid.uuid4().hex
         self._sent = self._appended = self._durable = 0
         self._waiting: deque[bytes] = deque()
+        self._notices: list[Notice] = []
         self._end: tuple[str, bytes, dict[str, str]] | None = None
         self._ended = False
         self._failure: Exception | None = None
@@ -65,6 +64,12 @@ class Writer:
         self._waiting.append(text)
         self._appended += 1
         self._work.set()
+
+    def tell(self, *notices: Notice) -> None:
+        """Take notices to be published; returns at once, as `append` does."""
+        if notices:
+            self._notices += notices
+            self._work.set()
 
     async def flush(self) -> None:
         """Return when all that was appended is durable; raises what stopped the writer."""
@@ -135,9 +140,14 @@ class Writer:
             await self._commit(f"{self._root}.r", b'{"records":[' + b",".join(batch) + b"]}")
             self._durable += len(batch)
             await self._turn()
+        await self._tell()
         if self._end is not None:
             await self._commit(*self._end)
             self._ended = True
+
+    async def _tell(self) -> None:
+        notices, self._notices = self._notices, []
+        await asyncio.gather(*(tell(self._client, each, self._patience_s) for each in notices))
 
     async def _turn(self) -> None:
         async with self._turned:

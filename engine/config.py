@@ -11,7 +11,11 @@ from engine.data import Data
 from engine.errors import InvalidRequest
 from engine.options import Options
 from engine.policies import check_seats, settle
+from engine.transitions import CONVENES, StoryPhase
 from engine.types import Agent, Budgets, Council, Sampling
+
+MOST_STORY_BYTES = 768 * 1024
+"""A story is kept in one message, and NATS takes 1 MiB unless told otherwise."""
 
 
 class PoolConfig(Data):
@@ -111,13 +115,14 @@ class CouncilConfig(Options):
 class BusConfig(Data):
     """The NATS server, and how the bridge takes events from it.
 
-    `url` names a server, or several of one cluster with commas between them. `slots` events are
-    worked on at once. `start` says where a durable begins when it is created for the first time:
-    `now` leaves old plans alone, `all` takes every event still in the stream, a time (ISO 8601 with
-    its zone) those stored since.
+    `url` names a server, or several of one cluster with commas between them. `slots` events of
+    each kind are worked on at once. `start` says where a durable begins when it is created for the
+    first time: `now` leaves old events alone, `all` takes every one still in the stream, a time
+    (ISO 8601 with its zone) those stored since.
     `ack_wait_s` is how long the server waits for a sign of life before it gives an event to
     another bridge; one is sent every third of it. `max_event_bytes` bounds an event, and a request
-    over HTTP alike.
+    over HTTP alike. Of a story, the newest `story_notes` milestones and decisions are kept, and
+    as many of the newest are shown as fit `story_bytes`, which also bounds a single one.
 
     `replicas` of each stream and bucket are kept by as many servers. `provision` says whether the
     engine makes and mends them itself, or only checks them and leaves that to an operator.
@@ -147,6 +152,8 @@ class BusConfig(Data):
     token_file: str = ""
     creds_file: str = ""
     nkey_file: str = ""
+    story_notes: int = Field(default=32, ge=1)
+    story_bytes: int = Field(default=8 * 1024, ge=4096)
 
     @property
     def servers(self) -> list[str]:
@@ -186,6 +193,16 @@ class BusConfig(Data):
         given = [way for way in ways if getattr(self, way)]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)}: we can be one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _a_story_is_one_message(self) -> Self:
+        most = (self.story_notes + 1) * self.story_bytes
+        if most > MOST_STORY_BYTES:
+            raise ValueError(
+                f"bus: story_notes and story_bytes allow a story of {most} bytes; "
+                f"one message holds {MOST_STORY_BYTES}"
+            )
         return self
 
 
@@ -229,6 +246,8 @@ class Config(Data):
     """The whole engine: pools, councils, bus, HTTP, gRPC and limits.
 
     Without `councils`, the five of a software-delivery fleet are seated on the pools in turn.
+    `phases` are the roles that are convened when a story enters a phase; without it, those of a
+    software-delivery fleet that have a council.
     """
 
     pools: dict[str, PoolConfig] = Field(min_length=1)
@@ -239,6 +258,9 @@ class Config(Data):
     http: HttpConfig = HttpConfig()
     grpc: GrpcConfig = GrpcConfig()
     limits: Limits = Limits()
+    phases: dict[StoryPhase, tuple[str, ...]] = Field(
+        default_factory=lambda known: _convened(known.get("councils", ()))
+    )
 
     @model_validator(mode="after")
     def _councils_fit_their_pools(self) -> Self:
@@ -249,6 +271,16 @@ class Config(Data):
             texts = self._check_limits(council)
             for name in council.pools:
                 self._check_seat(council, name, texts)
+        return self
+
+    @model_validator(mode="after")
+    def _phases_convene_councils(self) -> Self:
+        known = [council.role for council in self.councils]
+        for phase, roles in self.phases.items():
+            for role in roles:
+                if role not in known:
+                    named = ", ".join(known)
+                    raise ValueError(f"phase {phase} convenes {role!r}; known roles: {named}")
         return self
 
     def _check_seat(self, council: CouncilConfig, pool: str, texts: int) -> None:
@@ -285,6 +317,12 @@ class Config(Data):
             return None
         tokens = min(seated.token_budget or self.limits.tokens, self.limits.tokens)
         return seated.model_copy(update={"token_budget": tokens})
+
+
+def _convened(councils: tuple[CouncilConfig, ...]) -> dict[StoryPhase, tuple[str, ...]]:
+    """What phases convene by default: those roles of it that have a council."""
+    known = {council.role for council in councils}
+    return {p: tuple(role for role in roles if role in known) for p, roles in CONVENES.items()}
 
 
 FLEET = {

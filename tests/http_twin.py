@@ -20,7 +20,7 @@ from fastapi.responses import StreamingResponse
 
 from actors.bridge import Health
 from edges.asked import read_request
-from edges.desk import BusStatus, CouncilInfo, PoolStatus, Stats, Status
+from edges.desk import BusStatus, CouncilInfo, PoolStatus, Stats, Status, StoryView
 from edges.forking import read_fork
 from edges.refusals import Problem, problem
 from engine.config import Config, PoolConfig
@@ -30,6 +30,7 @@ from engine.errors import ConclaveError, Conflict, Ended, NotFound
 from engine.events import Event, Record, Suspended
 from engine.forks import origin_of
 from engine.results import result
+from engine.story import Note, Story
 from engine.testing import ScriptedModel, words
 from engine.transcript import Outcome, fold
 from engine.types import Speak, Task
@@ -228,6 +229,11 @@ def app_of(twin: Twin) -> FastAPI:
 
 
 def _add_whole(app: FastAPI, twin: Twin) -> None:
+    @app.get("/v1/stories/{id:path}")
+    async def story(id: str, request: Request) -> Any:
+        await _note(twin, request)
+        return twin.answer or _story(id)
+
     @app.get("/v1/{what}")
     async def whole(what: str, request: Request) -> Any:
         await _note(twin, request)
@@ -242,6 +248,13 @@ async def _note(twin: Twin, request: Request) -> dict[str, Any]:
     if twin.refusal is not None:
         raise twin.refusal
     return body
+
+
+def _story(id: str) -> StoryView:
+    """One note, which tries to steer a terminal."""
+    note = Note(kind="milestone", id="m-1", at=BEGAN, text="It\x1b ticks", event="e", seq=1)
+    found = Story(story_id=id).noting(note, 1, 8192)
+    return StoryView(hash=found.hash, text=found.text, **dict(found))
 
 
 def _councils() -> list[CouncilInfo]:
