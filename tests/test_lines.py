@@ -13,14 +13,19 @@ from bus_fakes import connected
 from deadline import reaches, until_async
 from papers import Authority, Papers, papers, secret, seed
 from proxy import HOST, proxied
+from seats import crash
 from servers import Furnished, furnished
 
 import actors.bus
 from actors.bridge import Bridge
 from actors.bus import Connection, Forbidden, connect, place
+from actors.council import CouncilActor
 from actors.nats_server import NatsServer
-from engine.config import BusConfig
-from engine.errors import SetupError, Unavailable
+from actors.provision import applied
+from actors.roster import roster
+from edges.desk import Desk
+from engine.config import BusConfig, Config, PoolConfig, fleet_councils
+from engine.errors import NotFound, SetupError, Unavailable
 
 nats = pytest.mark.nats
 
@@ -46,6 +51,16 @@ async def refusal(bus: BusConfig) -> str:
     assert time.monotonic() - began < 10
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def fleet(bus: BusConfig) -> Config:
+    """One council on one pool, and a bus."""
+    return Config(pools={"small": PoolConfig(model="m")}, councils=fleet_councils()[:1], bus=bus)
+
+
+async def unasked(_task: object) -> Any:
+    """What a bridge does whose events never come."""
+    raise AssertionError("nothing is asked of it")
 
 
 # --- TLS ---
@@ -310,17 +325,57 @@ async def test_a_bridge_that_is_closed_for_good_ends(
     """Its process is told to, once; a new one does what it left."""
     monkeypatch.setattr("actors.bridge.FETCH_S", 0.2)
     ends: list[int] = []
-
-    async def convene(_task: object) -> Any:
-        raise AssertionError("nothing is asked of it")
-
-    bridge = Bridge(bus, ("DEV",), convene, on_closed=lambda: ends.append(1))
+    bridge = Bridge(fleet(bus), unasked, on_closed=lambda: ends.append(1))
     await bridge.start()
     assert bridge._client is not None
     await closing(bridge._client, own)
     await until_async(lambda: ends, "its end")
     await bridge.stop(grace_s=0.1)
     assert ends == [1]
+
+
+@nats
+async def test_a_council_that_is_closed_for_good_ends(own: Furnished, bus: BusConfig) -> None:
+    """Its process is told to: a new one takes up its work from the journal."""
+    deaths: list[int] = []
+    council = CouncilActor(fleet(bus), "DEV", lambda _config, _council: {}, deaths.append)
+    async with line(bus) as client:
+        await applied(client.streams(), bus)
+    with pytest.raises(NotFound):
+        await council.read("t-1")
+    own.further = _users("other")
+    own.reload()
+    await until_async(lambda: deaths, "its end")
+    assert deaths == [1]
+    await crash(council)
+
+
+@nats
+async def test_an_edge_that_is_closed_for_good_connects_anew(
+    own: Furnished, bus: BusConfig, tmp_path: Path
+) -> None:
+    """It serves others beside, so it stays; who asks next finds the new connection."""
+    desk = Desk(fleet(bus), roster(fleet(bus)), NotImplemented, lambda _name: None)
+    async with line(bus) as client:
+        await applied(client.streams(), bus)
+        with pytest.raises(NotFound):
+            await desk.journalled("t-1")
+        own.further = _users("other")
+        secret(tmp_path / "password", "other")
+        own.reload()
+        await until_async(lambda: client.is_closed, "closed")
+
+    async def connected_anew() -> bool:
+        try:
+            await desk.journalled("t-1")
+        except Unavailable:  # the old one, which has not heard of it yet
+            return False
+        except NotFound:
+            return True
+        raise AssertionError("there is no t-1")
+
+    await reaches(connected_anew, "connected anew")
+    await (await desk._opened()).close()
 
 
 # --- half-open ---
@@ -399,11 +454,7 @@ async def test_a_bridge_that_may_not_take_events_says_so(
         bus = BusConfig(url=server.url, user="conclave", password_file=file)
         async with connected(server.url, bus.model_copy(update={"user": "other"})):
             pass
-
-        async def convene(_task: object) -> Any:
-            raise AssertionError("nothing is asked of it")
-
-        bridge = Bridge(bus, ("DEV",), convene)
+        bridge = Bridge(fleet(bus), unasked)
         await bridge.start()
 
         async def said() -> bool:
