@@ -41,6 +41,19 @@ def bus_of(options: argparse.Namespace, **further: Any) -> BusConfig:
     return _with(base, named | {k: v for k, v in further.items() if v is not None})
 
 
+def flags_of(bus: BusConfig) -> list[str]:
+    """The options that name that bus again, none for the default one."""
+    plain = BusConfig()
+    named = {
+        "bus" if n == "url" else n: getattr(bus, n)
+        for n in OPTIONS
+        if getattr(bus, n) != getattr(plain, n)
+    }
+    return [
+        word for name, value in named.items() for word in (f"--{name.replace('_', '-')}", value)
+    ]
+
+
 def bus_at(url: str, base: BusConfig | None = None) -> BusConfig:
     """The same bus at another place; SetupError where a secret stands in it."""
     return _with(base or BusConfig(), {"url": url})
@@ -52,4 +65,5 @@ def _with(base: BusConfig, changes: dict[str, Any]) -> BusConfig:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, ("bus", *first["loc"])))
-        raise SetupError(f"{where}: {first['msg']}", "Say otherwise; no secret is shown") from error
+        what = first["msg"].removeprefix("Value error, ")
+        raise SetupError(f"{where}: {what}", "The options that name a bus are in --help") from error
