@@ -1,7 +1,8 @@
 """The detached deliberations that have not ended, on the bus; knows nothing of how they are run.
 
-Who was answered "accepted" has nobody waiting, so the work itself must be kept: under a subject of
-its own in the journal's stream, from the acceptance to the durable end.
+Who was answered "accepted" has nobody waiting, so the work itself must be kept: under a key of its
+own in a bucket beside the journal, from the acceptance to the durable end. Whoever may forget work
+that has ended may so not forget what the journal holds.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from actors.messages import key_of, next_message
 from actors.patience import BROKEN, patiently, said
 from actors.run import Terms
-from actors.streams import JOURNAL
+from actors.streams import OPEN
 from engine.data import Data
 from engine.errors import Unavailable
 from engine.types import Task
@@ -41,7 +42,7 @@ class Backlog:
     """The accepted work of one role. Unavailable where NATS stays away or refuses."""
 
     def __init__(self, js: JetStreamContext, role: str) -> None:
-        self._js, self._root = js, f"deliberation.open.{role.lower()}"
+        self._js, self._root = js, f"$KV.{OPEN}.{role.lower()}"
 
     async def add(self, work: Work) -> None:
         """Keep a piece of work; returns when it is durable."""
@@ -52,7 +53,7 @@ class Backlog:
     async def remove(self, id: str) -> None:
         """Forget a piece of work that has ended."""
         subject = self._subject(id)
-        await _asked(lambda: self._js.purge_stream(JOURNAL, subject=subject), f"ending {id}")
+        await _asked(lambda: self._js.purge_stream(f"KV_{OPEN}", subject=subject), f"ending {id}")
 
     async def all(self) -> list[Work]:
         """Everything that was accepted and has not ended, in the order of acceptance.
@@ -73,7 +74,7 @@ class Backlog:
         return list(found.values())
 
     def _after(self, last: int) -> Callable[[], Awaitable[RawStreamMsg | None]]:
-        return lambda: next_message(self._js, self._root, last)
+        return lambda: next_message(self._js, self._root, last, f"KV_{OPEN}")
 
     def _subject(self, id: str) -> str:
         return f"{self._root}.{key_of(id)}"

@@ -35,6 +35,8 @@ FLOORS = "conclave-floors"
 ATTEMPTS = "conclave-attempts"
 STORIES = "conclave-stories"
 TEXTS = "conclave-texts"
+OPEN = "conclave-open"
+"""The bucket of accepted work that has not ended."""
 
 
 def _kept(name: str, subject: str, days: int, max_msgs: int = 1_000_000) -> StreamConfig:
@@ -156,6 +158,7 @@ BUCKETS: tuple[StreamConfig, ...] = (
     _bucket(FLOORS),
     _bucket(ATTEMPTS, 45 * DAY),
     _bucket(STORIES),
+    _bucket(OPEN, 45 * DAY),
     _objects(TEXTS, 45),
 )
 """What is looked up by its key; a bucket is a stream of a certain form."""
