@@ -51,9 +51,10 @@ async def beginnings(js: JetStreamContext, limit: int, before: int | None) -> li
     """Where the deliberations begin that began last, before a sequence; `limit` at most."""
     state = (await js.stream_info(JOURNAL)).state
     top = min(before or state.last_seq + 1, state.last_seq + 1)
+    bottom = max(1, state.first_seq)
     found: list[Beginning] = []
-    while top > state.first_seq and len(found) < limit:
-        low = max(state.first_seq, top - WINDOW)
+    while top > bottom and len(found) < limit:
+        low = max(bottom, top - WINDOW)
         found += reversed(await _window(js, low, top))
         top = low
     return found[:limit]
