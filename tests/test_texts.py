@@ -54,7 +54,7 @@ def an_end(*texts: str, packet: object = None) -> bytes:
 
 
 def test_an_end_is_clipped_no_more_than_it_must_be() -> None:
-    """Small fields, short texts and the packet stay; what is cut says so, and where the whole is."""
+    """Small fields, short texts and the packet stay; what is cut says so and where the whole is."""
     whole = an_end("short", "long" * 50_000, packet={"choice": "a-1"})
     short = json.loads(clipped(whole, reference(whole), MOST))
     assert MOST / 4 < len(json.dumps(short)) <= MOST
@@ -206,7 +206,7 @@ async def test_a_missing_or_damaged_text_is_one_clear_error(
         await js.delete_msg(BUCKET, last.seq)
         if damage == "bits":
             await js.publish(each, (last.data or b"")[:-1] + b"?")
-    clear = rf"text [0-9a-f]{{64}} of the bucket conclave-texts is (missing|damaged).*Restore"
+    clear = r"text [0-9a-f]{64} of the bucket conclave-texts is (missing|damaged).*Restore"
     for reading in (journal.read("x"), journal.end("x"), anext(journal.follow("x", 1))):
         with pytest.raises(SetupError, match=clear):
             await asyncio.wait_for(reading, 5)
