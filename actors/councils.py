@@ -87,10 +87,10 @@ class Councils:
                     if isinstance(record.event, END) and waiting is None:
                         waiting = asyncio.create_task((patience or _patience)())
                         waiting.add_done_callback(lambda _task: late.set())
+            return Conclusion(records, durable=not late.is_set())
         finally:
             if waiting is not None:
                 await ended(waiting)
-        return Conclusion(records, durable=not late.is_set())
 
     async def stream(self, task: Task, terms: Terms | None = None) -> AsyncGenerator[Record, None]:
         """The records of a task's deliberation as they come; returns when the end is durable.
