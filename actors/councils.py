@@ -161,8 +161,8 @@ class Councils:
     async def cancel(self, role: str, task_id: str) -> Conclusion:
         """End a deliberation without a decision; NotFound, Ended, or Unavailable."""
         ref = self._handle_of(role).cancel.remote(task_id)
-        records: list[Record] = await self._answer(role, ref, CANCEL_WITHIN_S)
-        return Conclusion(records, durable=True)
+        found: Conclusion = await self._answer(role, ref, CANCEL_WITHIN_S)
+        return found
 
     async def health(self, role: str) -> CouncilHealth | None:
         """The council as it stands, None while it is away or does not answer."""
