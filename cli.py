@@ -160,6 +160,14 @@ def _add_reading(commands: Any) -> None:
         )
         one.add_argument("id", metavar="ID", type=an_id, help="as `deliberate` or a plan gave it")
         one.set_defaults(run=_one)
+    listing = add_command(
+        commands, "list", "the deliberations of the journal, newest first", "list", url=True
+    )
+    listing.add_argument(
+        "--limit", type=int, metavar="N", default=20, help="1 to 100, default: %(default)s"
+    )
+    listing.add_argument("--before", type=int, metavar="N", help="go on behind an earlier page")
+    listing.set_defaults(run=_list)
     for name, about in (
         ("councils", "who there is to ask, and what they do now"),
         ("status", "how the engine is: health, troubles, addresses, figures"),
@@ -269,6 +277,14 @@ def _fork(options: argparse.Namespace) -> None:
     screen, form = _screen(), _form(options)
     with Client(options.url, screen.beside(form).print) as client:
         fork(client, change, form, screen)
+
+
+def _list(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.look import deliberations
+
+    with Client(options.url) as client:
+        deliberations(client, options.limit, options.before, _form(options), _screen())
 
 
 def _whole(options: argparse.Namespace) -> None:
