@@ -16,10 +16,14 @@ from nats.js.api import (
     SubjectTransform,
 )
 
+from engine.config import REMEMBERED_S
+
 DAY = 86_400.0
 PLANS = "PLANNING_EVENTS"
 JOURNAL = "DELIBERATIONS"
 DEADLETTER = "DEADLETTER"
+REQUESTS = "AGENT_REQUESTS"
+ANSWERS = "AGENT_RESPONSES"
 PLAN_APPROVED = "orch-planning-plan-approved"
 
 
@@ -54,8 +58,8 @@ _ENDS = StreamSource(
 STREAMS: tuple[StreamConfig, ...] = (
     _kept(PLANS, "planning.>", 30),
     _kept("CONTEXT", "context.>", 7),
-    _kept("AGENT_REQUESTS", "agent.request.>", 7),
-    _kept("AGENT_RESPONSES", "agent.response.>", 7),
+    _kept(REQUESTS, "agent.request.>", 7).evolve(duplicate_window=REMEMBERED_S),
+    _kept(ANSWERS, "agent.response.>", 7),
     _ours(JOURNAL, "deliberation.>"),
     _ours(DEADLETTER, "deadletter.>"),
     _kept("ORCHESTRATOR_EVENTS", "orchestration.>", 7).evolve(sources=[_ENDS]),
