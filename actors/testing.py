@@ -8,13 +8,16 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from nats.aio.msg import Msg
+from nats.js import JetStreamContext
 
 from actors.bus import Connection, connect
 from actors.calls import ActorAway
+from actors.patience import BROKEN, patiently
 from actors.speech import Generation, Request
+from actors.streams import REQUESTS
 from engine.config import BusConfig, PoolConfig
 from engine.errors import ConclaveError, EngineLost, SpeechFailed
+from engine.fanout import ended
 from engine.outside import ANSWERED, ASKED
 from engine.testing import words
 from engine.types import Count, Message, Reply, Speak, Stopped, Turn, Usage
@@ -150,8 +153,9 @@ def _instance(schema: Asked) -> Any:
 class OutsideAgentTwin:
     """An agent outside the engine, on a real bus: `say` makes the answer to each request.
 
-    `say` gives the fields of the response, or None where nothing is said; then `respond` can. By
-    itself it writes texts and finds nothing wrong. `requests` keeps what it was asked.
+    `say` gives the fields of the response, its `kind` where it is not completed, or None where
+    nothing is said; then `respond` can. By itself it writes texts and finds nothing wrong.
+    `requests` keeps what it was asked.
     """
 
     def __init__(self, id: str, say: Callable[[Asked], Asked | None] = obliging) -> None:
@@ -163,11 +167,14 @@ class OutsideAgentTwin:
     async def on(self, url: str) -> AsyncGenerator[OutsideAgentTwin]:
         """Listen to the bus at `url`, whose streams must exist, until the block is left."""
         self._client = await connect(BusConfig(url=url), self.id, on_closed=lambda: None)
-        await self._client.subscribe(f"{ASKED}.{self.id}", cb=self._asked)
-        await self._client.flush()
+        subject = f"{ASKED}.{self.id}"
+        js = self._client.streams()
+        requests = await js.pull_subscribe(subject, durable=self.id, stream=REQUESTS)
+        listening = asyncio.create_task(self._listen(requests))
         try:
             yield self
         finally:
+            await ended(listening)
             await self._client.leave()
 
     async def respond(self, asked: Asked, kind: str = "completed", **said: Any) -> None:
@@ -178,14 +185,23 @@ class OutsideAgentTwin:
     async def publish(self, data: bytes, kind: str = "completed") -> None:
         """Say whatever it is; returns when that is stored."""
         assert self._client is not None, "it says nothing but within `on`"
-        await self._client.streams().publish(f"{ANSWERED}.{kind}", data)
+        js = self._client.streams()
+        await patiently(lambda: js.publish(f"{ANSWERED}.{kind}", data), self.id, patience_s=20.0)
 
-    async def _asked(self, message: Msg) -> None:
-        asked = json.loads(message.data)["payload"]
-        self.requests.append(asked)
-        said = self.say(asked)
-        if said is not None:
-            await self.respond(asked, **said)
+    async def _listen(self, requests: JetStreamContext.PullSubscription) -> None:
+        """One request after the other; the stream has each once, however often it was sent."""
+        while True:
+            try:
+                (message,) = await requests.fetch(1, timeout=1.0)
+            except BROKEN:  # none came, or NATS is away
+                await asyncio.sleep(0.05)
+                continue
+            asked = json.loads(message.data)["payload"]
+            self.requests.append(asked)
+            said = self.say(asked)
+            if said is not None:
+                await self.respond(asked, **said)
+            await message.ack()
 
 
 class LocalHandle:
