@@ -1,13 +1,15 @@
 """Agents outside the engine, asked by a real council over a real bus."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from bus_fakes import ended, letters, stored
 from deadline import reaches, until_async
-from seats import ONE, Seat, a_task, answering, crash, journalled, seen_by
+from seats import ONE, TWO, Seat, a_task, answering, crash, journalled, seen_by
 
 from actors.bridge import Bridge
 from actors.bus import Connection
@@ -19,6 +21,7 @@ from actors.testing import Asked, OutsideAgentTwin, obliging
 from engine.config import BusConfig, Config, CouncilConfig, OutsideAgent, PoolConfig
 from engine.errors import NoAnswer
 from engine.events import Aborted, Decided, Drafted, Dropped, Record, Rejected, Resumed, Voted
+from engine.forks import fork
 from engine.testing import GatedModel
 from engine.types import OUTSIDE, Phase, Task, Turn
 
@@ -372,3 +375,41 @@ async def test_asking_starts_no_deliberation(
     await bridge.stop()
     assert [task.plan_id for task in convened] == ["p"]
     assert await stored(client, "DEADLETTER") == 0
+
+
+async def test_forks_ask_an_agent_outside_each_turn_once(
+    seat: Seat, expert: OutsideAgentTwin, client: Connection
+) -> None:
+    """Two at once wait for the same answers; what their origin was told is not asked again."""
+    actor = seat()
+    origin = await seen_by(actor, a_task())
+    known = {asked["task_id"] for asked in expert.requests}
+    tasks = [fork(origin, f"f-{n}", without=(TWO,)).task for n in (1, 2)]
+    first, second = await asyncio.gather(*(seen_by(actor, task) for task in tasks))
+    for records in (first, second):
+        assert isinstance(records[-1].event, Decided)
+        assert not records[-1].event.decision.degraded
+        assert of_expert(records, Voted)
+    asked = [each["task_id"] for each in expert.requests]
+    assert len(asked) == len(set(asked)) > len(known)
+    assert await stored(client, "AGENT_REQUESTS") == len(asked)
+
+
+async def test_the_example_takes_part_as_it_is_shipped(
+    seat: Seat, nats: NatsServer, client: Connection
+) -> None:
+    """It drafts, reviews and votes, and says so."""
+    example = Path(__file__).parent.parent / "examples" / "outside_agent.py"
+    script = await asyncio.create_subprocess_exec(
+        sys.executable, str(example), EXPERT, nats.url, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        records = await seen_by(seat(), a_task())
+    finally:
+        script.terminate()
+        said, _ = await script.communicate()
+    assert isinstance(records[-1].event, Decided)
+    assert not records[-1].event.decision.degraded
+    assert of_expert(records, Drafted)[0].text.startswith("Ship it behind a flag")
+    assert of_expert(records, Voted)
+    assert b"draft, round 0: completed" in said
