@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from engine.outside import Progress, Response
@@ -43,9 +43,13 @@ class Wait:
 
 
 class Answers:
-    """Brings responses to those who wait for them; `ignored` counts the others by the reason."""
+    """Brings responses to those who wait for them; `ignored` counts the others by the reason.
 
-    def __init__(self) -> None:
+    What other agents than `agents` say of turns that are not ours concerns other councils.
+    """
+
+    def __init__(self, agents: Collection[str]) -> None:
+        self._agents = agents
         self.ignored: Counter[str] = Counter()
         self._waits: dict[str, list[Wait]] = {}
         self._past: OrderedDict[str, str] = OrderedDict()
@@ -67,8 +71,10 @@ class Answers:
         """A response, stored at `at` by the server's clock."""
         waits = self._waits.get(said.task_id, [])
         heard = [wait.hear(said, at) for wait in waits if wait.listening]
-        if not waits:
-            self.ignored[self._past.get(said.task_id, "unknown task")] += 1
+        if said.task_id in self._past and not waits:
+            self.ignored[self._past[said.task_id]] += 1
+        elif not waits and said.agent_id in self._agents:
+            self.ignored["unknown task"] += 1
         elif heard and all(heard):
             self.ignored[heard[0]] += 1
 

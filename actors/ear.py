@@ -61,6 +61,7 @@ class Ear:
         self.last = 0
         self._sounded = asyncio.Event()
         self._unburied: asyncio.Queue[tuple[Arrival, InvalidEvent]] = asyncio.Queue(UNBURIED)
+        self._at_hand: tuple[Arrival, InvalidEvent] | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def place(self) -> int:
@@ -72,6 +73,9 @@ class Ear:
             self._tasks = tuple(
                 asyncio.create_task(self._for_ever(work)) for work in (self._listen, self._bury)
             )
+        for task in self._tasks:
+            if task.done():
+                task.result()  # only a bug ends it: whoever asks now must not wait in vain
         self.last = min(self.last, stored)  # the stream may have been made anew
         return self.last
 
@@ -139,13 +143,12 @@ class Ear:
     async def _bury(self, client: Connection) -> None:
         """Write dead letters, each until it is there; another council may have been first."""
         while True:
-            arrival, error = await self._unburied.get()
+            if self._at_hand is None:
+                self._at_hand = await self._unburied.get()
+            arrival, error = self._at_hand
+            await bury(client, arrival, error)
             log.warning("response %d is buried: %s", arrival.seq, error)
-            try:
-                await bury(client, arrival, error)
-            except BaseException:
-                self._unburied.put_nowait((arrival, error))
-                raise
+            self._at_hand = None
 
 
 async def _next(client: Connection, after: int) -> RawStreamMsg | None:

@@ -38,7 +38,7 @@ class Outside:
     def __init__(self, bus: BusConfig, name: str, agents: Iterable[OutsideAgent]) -> None:
         self._bus, self._name = bus, name
         self._agents = {agent.id: agent for agent in agents}
-        self._answers = Answers()
+        self._answers = Answers(self._agents)
         self._ear = Ear(self._opened, self._answers.take, bus.max_event_bytes)
         self._client: Connection | None = None
         self._connecting: Flights[Connection] = Flights()

@@ -67,9 +67,9 @@ class PoolConfig(Data):
 class OutsideAgent(Data):
     """An agent that is no engine of ours: it is asked, and answers, over the bus.
 
-    Its `id` is the last part of the subject it is asked on. It has `answer_within_s` seconds for
-    each turn, or is dropped; an hour is as long as its request is sure to be remembered. With
-    `silent_after_s`, it is dropped already when it has said nothing for so long: its progress
+    Its `id` is the last part of the subject it is asked on. From then on it has `answer_within_s`
+    seconds for each turn, or is dropped; an hour is as long as a request is sure to be remembered.
+    With `silent_after_s`, it is dropped already when it has said nothing for so long: its progress
     counts as a sign of life.
     """
 

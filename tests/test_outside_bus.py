@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ from actors.bus import Connection
 from actors.council import CouncilActor
 from actors.nats_server import NatsServer, free_port
 from actors.outside import Outside
+from actors.roster import roster
 from actors.streams import STREAMS
+from actors.supervisor import State
 from actors.testing import Asked, OutsideAgentTwin, obliging
+from edges.desk import Desk
 from engine.config import BusConfig, Config, CouncilConfig, OutsideAgent, PoolConfig
-from engine.errors import NoAnswer
+from engine.errors import NoAnswer, Unavailable
 from engine.events import Aborted, Decided, Drafted, Dropped, Record, Rejected, Resumed, Voted
 from engine.forks import fork
 from engine.testing import GatedModel
@@ -69,6 +73,11 @@ def of_expert(records: list[Record], kind: type) -> list[Any]:
     return [r.event for r in records if isinstance(r.event, kind) and r.event.agent == EXPERT]
 
 
+def drafts(expert: OutsideAgentTwin) -> list[Asked]:
+    """What it was asked to write first; its first review may come before."""
+    return [asked for asked in expert.requests if asked["phase"] == "draft"]
+
+
 def reasons(records: list[Record]) -> list[str]:
     """Why the agent was dropped."""
     return [dropped.reason for dropped in of_expert(records, Dropped)]
@@ -83,7 +92,7 @@ async def test_an_agent_outside_sits_as_any_other(seat: Seat, expert: OutsideAge
     (drafted,), (voted,) = of_expert(records, Drafted), of_expert(records, Voted)
     assert (drafted.text, drafted.usage.generated) == (TEXT, 0)
     assert (voted.ballot.mass, voted.ballot.consistency) == (1.0, 0.0)
-    first = expert.requests[0]
+    first = drafts(expert)[0]
     assert (first["task_id"], first["phase"], first["form"]["kind"]) == (
         drafted.turn,
         "draft",
@@ -98,12 +107,8 @@ async def running(actor: CouncilActor, expert: OutsideAgentTwin, task: Task | No
     """Begin a deliberation in which the agent says nothing by itself; the request of its draft."""
     expert.say = lambda asked: None
     work = asyncio.create_task(seen_by(actor, task or a_task()))
-
-    def draft() -> list[Asked]:
-        return [asked for asked in expert.requests if asked["phase"] == "draft"]
-
-    await until_async(draft, "the agent is asked")
-    return work, draft()[0]
+    await until_async(lambda: drafts(expert), "the agent is asked")
+    return work, drafts(expert)[0]
 
 
 async def answer_all(expert: OutsideAgentTwin, work: asyncio.Task[list[Record]]) -> list[Record]:
@@ -283,7 +288,7 @@ async def test_a_text_over_its_budget_is_cut_visibly(seat: Seat, expert: Outside
     (drafted,) = of_expert(records, Drafted)
     assert drafted.truncated
     assert drafted.text.endswith("[clipped]")
-    assert len(drafted.text.split()) == expert.requests[0]["max_tokens"]
+    assert len(drafted.text.split()) == drafts(expert)[0]["max_tokens"]
 
 
 async def test_an_answer_of_another_form_is_asked_for_once_more(
@@ -303,9 +308,7 @@ async def test_an_answer_of_another_form_is_asked_for_once_more(
     rejected = of_expert(records, Rejected)
     assert {each.phase for each in rejected} == {"draft", "critique", "vote"}
     assert not reasons(records)
-    assert "empty text" in next(
-        each["task_description"] for each in expert.requests[1:] if each["phase"] == "draft"
-    )
+    assert "empty text" in drafts(expert)[1]["task_description"]
 
 
 async def test_an_outage_shorter_than_its_time_loses_no_answer(
@@ -413,3 +416,76 @@ async def test_the_example_takes_part_as_it_is_shipped(
     assert of_expert(records, Drafted)[0].text.startswith("Ship it behind a flag")
     assert of_expert(records, Voted)
     assert b"draft, round 0: completed" in said
+
+
+@within(answer_within_s=0.8)
+async def test_what_came_in_time_counts_however_late_the_council_is_back(
+    seat: Seat, expert: OutsideAgentTwin
+) -> None:
+    """The time of a turn runs from its first request; by the stream an answer is late or not."""
+    first = seat()
+    task = a_task(policy="vote")
+    work, asked = await running(first, expert, task)
+    begun = time.monotonic()
+    await crash(first)
+    await asyncio.gather(work, return_exceptions=True)
+    await expert.respond(asked, proposal="in time")
+    await until_async(lambda: time.monotonic() > begun + 1.0, "its time is up")
+    await expert.respond(asked, proposal="late")
+    expert.say = obliging
+    records = await seen_by(seat(), task)
+    assert [drafted.text for drafted in of_expert(records, Drafted)] == ["in time"]
+    assert of_expert(records, Voted)
+
+
+@within(answer_within_s=0.5)
+async def test_what_came_late_is_late_for_whoever_resumes(
+    seat: Seat, expert: OutsideAgentTwin
+) -> None:
+    """It is not asked again, and its time is not begun anew."""
+    first = seat()
+    task = a_task(policy="vote")
+    work, asked = await running(first, expert, task)
+    begun = time.monotonic()
+    await crash(first)
+    await asyncio.gather(work, return_exceptions=True)
+    await until_async(lambda: time.monotonic() > begun + 0.7, "its time is up")
+    await expert.respond(asked, proposal="late")
+    records = await seen_by(seat(), task)
+    assert reasons(records) == [f"NoAnswer: {EXPERT} gave no answer in 0.5 s"]
+    assert len(expert.requests) == 1
+
+
+async def test_a_connection_closed_for_good_is_made_anew(
+    seat: Seat, expert: OutsideAgentTwin
+) -> None:
+    """Whoever waits hears the answer all the same."""
+    actor = seat()
+    work, _ = await running(actor, expert)
+    assert actor._outside._client is not None
+    await actor._outside._client.close()
+    records = await answer_all(expert, work)
+    assert not reasons(records)
+    assert len(of_expert(records, Drafted)) == 1
+
+
+async def test_what_others_are_told_is_not_ours_to_count(
+    seat: Seat, expert: OutsideAgentTwin
+) -> None:
+    """Councils read one stream: an answer to another one is no stray answer here."""
+    actor = seat()
+    work, asked = await running(actor, expert)
+    await expert.respond(asked, task_id="theirs", agent_id="their-agent", proposal="x")
+    await answer_all(expert, work)
+    assert (await actor.health()).ignored == {}
+
+
+async def test_the_desk_tells_of_councils_with_agents_outside(config: Config) -> None:
+    """They are among its agents, and have no model."""
+
+    async def state() -> State:
+        raise Unavailable("nobody is there")
+
+    (told,) = await Desk(config, roster(config), state, find=lambda name: None).councils()
+    assert told.agents == (ONE, TWO, EXPERT)
+    assert told.models == ("/models/small",)
