@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
+from functools import partial
 from typing import Any, Literal, Never, Protocol
 
 from actors.ending import end_durably
@@ -28,9 +29,10 @@ from engine.errors import (
 from engine.events import END, Convened, Suspended
 from engine.fanout import ended, first
 from engine.forks import Origin, origin_of
+from engine.outside import clipped
 from engine.seats import agents, settled
 from engine.transcript import Transcript, fold
-from engine.types import Council, Count, Reply, Task, Turn
+from engine.types import OUTSIDE, Council, Count, Reply, Task, Turn
 from engine.wording import wording
 
 log = logging.getLogger("conclave.council")
@@ -58,13 +60,18 @@ class Pool(Protocol):
 
 
 Pools = Mapping[str, Pool]
+Ask = Callable[[Turn, Task], Awaitable[Reply]]
+"""Asks an agent outside the engine a turn of a task; SpeechFailed where there is no answer."""
 
 
 class Conduct:
     """Drives the runs of one council, and of forks with agents of it, wherever these are seated."""
 
-    def __init__(self, council: Council, limits: Limits, pools: Callable[[Council], Pools]) -> None:
+    def __init__(
+        self, council: Council, limits: Limits, pools: Callable[[Council], Pools], outside: Ask
+    ) -> None:
         self._council, self._limits, self._pools_of = council, limits, pools
+        self._outside = outside
         self._pools = pools(council)
         self._elsewhere: dict[str, Pool] = {}
 
@@ -158,8 +165,9 @@ class Conduct:
             self._refuse_what_would_be_clipped(run.task, count)
         with self._clocked(run, transcript) as bell:
             before = tuple(run.records)
+            speak = partial(self._speak, run.task, count)
             stream = deliberate(
-                run.task, origin.council, self._speak, count, before, bell, known=origin.known
+                run.task, origin.council, speak, count, before, bell, known=origin.known
             )
             async with aclosing(stream) as events:
                 async for event in events:
@@ -207,7 +215,9 @@ class Conduct:
             writer.append(run.note(Suspended(reason="no caller waited for it any more")))
             await first(writer.flush(), journal.lost(), within_s=LAST_WORDS_WITHIN_S)
 
-    async def _speak(self, turn: Turn) -> Reply:
+    async def _speak(self, task: Task, count: Count, turn: Turn) -> Reply:
+        if turn.pool == OUTSIDE:
+            return clipped(await self._outside(turn, task), turn.max_tokens, count)
         pool = self._pools.get(turn.pool) or self._elsewhere.get(turn.pool)
         if pool is None:
             raise EngineLost(f"pool {turn.pool!r} is not in the configuration any more")

@@ -48,12 +48,14 @@ async def provision(js: JetStreamContext, bus: BusConfig) -> None:
 async def _provide_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
     name = wanted.name
     assert name is not None
+    remembers = wanted.duplicate_window is not None
+    fields = (*STREAM_FIELDS, "duplicate_window") if remembers else STREAM_FIELDS
     try:
         found = await _found(js.stream_info(name))
         if found is None:
             await js.add_stream(wanted)
-        elif _differ(wanted, found.config, STREAM_FIELDS):
-            await js.update_stream(found.config, **_own(wanted, STREAM_FIELDS))
+        elif _differ(wanted, found.config, fields):
+            await js.update_stream(found.config, **_own(wanted, fields))
     except nats.js.errors.APIError as error:
         raise SetupError(
             f"stream {name}: the server refuses it: {error.description}",

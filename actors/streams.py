@@ -16,6 +16,8 @@ from nats.js.api import (
     SubjectTransform,
 )
 
+from engine.config import REMEMBERED_S
+
 DAY = 86_400.0
 PLANS = "PLANNING_EVENTS"
 JOURNAL = "DELIBERATIONS"
@@ -23,6 +25,8 @@ DEADLETTER = "DEADLETTER"
 TEXTS = "conclave-texts"
 """The bucket of texts that are too large for a message."""
 TEXTS_STREAM = f"OBJ_{TEXTS}"
+REQUESTS = "AGENT_REQUESTS"
+ANSWERS = "AGENT_RESPONSES"
 PLAN_APPROVED = "orch-planning-plan-approved"
 
 
@@ -66,8 +70,8 @@ _ENDS = StreamSource(
 STREAMS: tuple[StreamConfig, ...] = (
     _kept(PLANS, "planning.>", 30),
     _kept("CONTEXT", "context.>", 7),
-    _kept("AGENT_REQUESTS", "agent.request.>", 7),
-    _kept("AGENT_RESPONSES", "agent.response.>", 7),
+    _kept(REQUESTS, "agent.request.>", 7).evolve(duplicate_window=REMEMBERED_S),
+    _kept(ANSWERS, "agent.response.>", 7),
     _ours(JOURNAL, "deliberation.>"),
     _ours(DEADLETTER, "deadletter.>"),
     _bucket(TEXTS),

@@ -16,7 +16,7 @@ from engine.data import Data
 from engine.errors import InvalidEvent, InvalidRequest, TooLarge
 from engine.options import Options
 from engine.policies import POLICIES, Rules, check_seats, named, settle
-from engine.types import Council, Task
+from engine.types import OUTSIDE, Council, Task
 
 MOST_DIGITS = 12
 EVENTS = "/events"
@@ -184,7 +184,8 @@ def check_caps(rules: Rules, council: Council, config: Config) -> None:
     check_seats(rules, rules.agents or seats)
     texts = rules.copies or rules.agents or seats
     needed = council.budgets.largest_prompt(texts)
-    window = min(config.pools[agent.pool].window for agent in council.agents)
+    engines = {agent.pool for agent in council.agents} - {OUTSIDE}
+    window = min(config.pools[pool].window for pool in engines)
     if needed > window:
         what = f"{texts} texts need a window of {needed} tokens; the models have {window}"
         raise InvalidRequest("samples" if rules.copies else "num_agents", what)

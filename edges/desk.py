@@ -29,7 +29,7 @@ from engine.data import Data
 from engine.errors import Away, ConclaveError, InvalidRequest, NotFound, Unavailable
 from engine.events import END, Record
 from engine.fanout import ended, merge
-from engine.types import Task
+from engine.types import OUTSIDE, Task
 
 Standing = Literal["healthy", "degraded", "unhealthy"]
 
@@ -336,7 +336,8 @@ class Desk:
         council = self.config.council(role)
         assert council is not None
         health = await self._councils.health(role)
-        seats = [pools[name] for name in dict.fromkeys(agent.pool for agent in council.agents)]
+        named = dict.fromkeys(a.pool for a in council.agents if a.pool != OUTSIDE)
+        seats = [pools[name] for name in named]
         able = all(any(agent and agent.state == "ready" for agent in p.agents) for p in seats)
         return CouncilInfo(
             council_id=council.id,

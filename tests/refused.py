@@ -9,8 +9,10 @@ from engine.errors import (
     DeadlineExceeded,
     Ended,
     EngineLost,
+    GaveUp,
     InvalidEvent,
     InvalidRequest,
+    NoAnswer,
     NotFound,
     Overloaded,
     PromptTooLong,
@@ -35,5 +37,7 @@ ERRORS: list[tuple[ConclaveError, int, StatusCode]] = [
     (EngineLost("no engine"), 503, StatusCode.UNAVAILABLE),
     (Overloaded("queue full"), 503, StatusCode.RESOURCE_EXHAUSTED),
     (PromptTooLong("9000 tokens"), 503, StatusCode.UNAVAILABLE),
+    (GaveUp("no idea"), 503, StatusCode.UNAVAILABLE),
+    (NoAnswer("silence"), 503, StatusCode.UNAVAILABLE),
 ]
 """Written from the specification, not from the table that is tested with it."""
