@@ -11,6 +11,7 @@ from actors.bus import Connection
 from actors.nats_server import NatsServer
 from actors.provision import STORIES, provision
 from actors.stories import Stories, subject_of
+from actors.verdicts import arrived
 from engine.arrival import Arrival
 from engine.config import BusConfig
 from engine.errors import InvalidEvent, SetupError, Unavailable
@@ -100,6 +101,18 @@ async def test_a_story_that_was_deleted_begins_anew(client: Connection) -> None:
     story = await stories.of("s-1")
     assert story is not None
     assert [note.id for note in story.notes] == ["m-2"]
+
+
+async def test_an_event_off_the_bus_has_the_time_of_its_arrival(client: Connection) -> None:
+    """Where it names none itself."""
+    js = client.streams()
+    await js.publish("context.milestone.reached", reached(1).data)
+    events = await js.pull_subscribe("context.milestone.reached", "test")
+    (message,) = await events.fetch(1)
+    await keeper(client).note(arrived(message), MOST)
+    story = await keeper(client).of("s-1")
+    assert story is not None
+    assert story.notes[0].at == pytest.approx(message.metadata.timestamp.timestamp())
 
 
 async def test_without_nats_an_event_comes_again(client: Connection, nats: NatsServer) -> None:
