@@ -26,6 +26,8 @@ class Connection(Client):
     """A client that reconnects for ever and tells, once, when it is closed against our will."""
 
     leaving = False
+    turned: Callable[[], None] = staticmethod(lambda: None)
+    """Called when the connection breaks and when it is mended; whoever keeps it may set it."""
 
     async def leave(self) -> None:
         """Close because we want to: nobody is told."""
@@ -61,11 +63,16 @@ async def connect(
     async def troubled(error: Exception) -> None:
         log.warning("%s: NATS: %s", name, said(error))
 
+    async def turned() -> None:
+        client.turned()
+
     first = client.connect(
         bus.url,
         name=name,
         closed_cb=closed,
         error_cb=troubled,
+        disconnected_cb=turned,
+        reconnected_cb=turned,
         max_reconnect_attempts=-1,
         reconnect_time_wait=1,
         ping_interval=5,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 from typing import Any, Literal, Never, Protocol
 
 from actors.ending import end_durably
-from actors.journal import Journal, Writer
+from actors.journal import History, Journal, Unwritten, Writer
 from actors.run import Run, Stop
 from engine.brief import lay
 from engine.config import Config
 from engine.decision import failed
 from engine.deliberation import Bell, deliberate
 from engine.errors import (
+    Away,
     ConclaveError,
     Conflict,
     EngineLost,
@@ -31,8 +33,10 @@ from engine.transcript import Transcript, fold
 from engine.types import Council, Count, Reply, Task, Turn
 from engine.wording import wording
 
+log = logging.getLogger("conclave.council")
+
 LAST_WORDS_WITHIN_S = 5.0
-"""A suspension that cannot be written is none the worse: the journal is resumed as it is."""
+"""What is not durable by then, or cannot be, is held."""
 STORY_WITHIN_S = 1.0
 """A deliberation can do without what is known of its story."""
 CANCELLED = "it was cancelled on request"
@@ -77,15 +81,18 @@ class Conduct:
 
         Conflict if the id belongs to another request, InvalidRequest if the task does not fit.
         """
-        history = await journal.read(run.task.id)
+        kept = journal.take_up(run.task.id)
+        history = await self._history(run, journal) if kept is None else _held(kept)
         transcript = fold(history.records)
         if transcript.task not in (None, run.task):
             raise conflict(run.task)
         for record in history.records:
             run.add(record)
-        if history.ended or run.why is Stop.SUSPEND:  # a cancellation can be lost while reading
-            return
-        writer = journal.writer(run.task.id, history.last)
+        if kept is None:
+            if history.ended or run.why is Stop.SUSPEND:  # a cancellation can be lost while reading
+                return
+            journal.require_room()
+        writer = kept.writer if kept else journal.writer(run.task.id, history.last)
         try:
             work = self._work(run, writer, transcript, journal)
             await _unless(writer.failed(), work)
@@ -94,12 +101,25 @@ class Conduct:
                 raise
             await self._last_words(run, writer, journal)
         finally:
-            await writer.close()
+            await journal.let_go(run.task.id, writer, run.records)
+
+    async def _history(self, run: Run, journal: Journal) -> History:
+        """What the journal holds. While that is away, work begins as if it held nothing.
+
+        If it does, the writer finds that when it is back: what is stored stays.
+        """
+        try:
+            return await journal.read(run.task.id)
+        except Away as away:
+            log.warning("%s begins without its history: %s", run.task.id, away)
+            return History((), 0, ended=False)
 
     async def _work(
         self, run: Run, writer: Writer, transcript: Transcript, journal: Journal
     ) -> None:
-        if run.why is Stop.CANCEL:
+        if run.ended:  # by one that could not wait for it to be durable
+            await writer.ended()
+        elif run.why is Stop.CANCEL:
             await self._end_without(run, writer, journal, "Cancelled", CANCELLED)
         elif transcript.broke_off >= BREAKS:
             why = f"it broke off {transcript.broke_off} times and finished no turn in between"
@@ -166,7 +186,7 @@ class Conduct:
         """What is known of a story now, or why nothing is: no task waits for that."""
         try:
             async with asyncio.timeout(STORY_WITHIN_S):
-                found = await journal.stories(self._bus).of(story_id)
+                found = await journal.story(story_id, self._bus)
         except TimeoutError:
             return StoryContext(missing=f"NATS gave no answer in {STORY_WITHIN_S:g} s")
         except ConclaveError as trouble:
@@ -209,9 +229,7 @@ class Conduct:
             await self._end_without(run, writer, journal, "Cancelled", CANCELLED)
         elif run.records:
             writer.append(run.note(Suspended(reason="no caller waited for it any more")))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LAST_WORDS_WITHIN_S):
-                    await writer.flush()
+            await _first(writer.flush(), journal.lost(), within_s=LAST_WORDS_WITHIN_S)
 
     async def _speak(self, turn: Turn) -> Reply:
         pool = self._pools.get(turn.pool) or self._elsewhere.get(turn.pool)
@@ -251,6 +269,11 @@ class Conduct:
                 )
 
 
+def _held(kept: Unwritten) -> History:
+    """What this process knows better than the journal does."""
+    return History(tuple(kept.records), 0, ended=False)
+
+
 def conflict(task: Task) -> Conflict:
     """The id of the task belongs to another one."""
     return Conflict(f"task_id {task.id!r} belongs to another request; send a new one")
@@ -263,6 +286,17 @@ async def _trouble(pool: Pool) -> ConclaveError | None:
     except ConclaveError as trouble:
         return trouble
     return None
+
+
+async def _first(*works: Coroutine[Any, Any, None], within_s: float) -> None:
+    """Return when one of the works is done or the time is over; the others are cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await ended(*tasks)
 
 
 async def _unless(stopped: Coroutine[Any, Any, Never], work: Coroutine[Any, Any, None]) -> None:

@@ -15,12 +15,12 @@ from typing import Literal
 from actors.attendance import Attendance
 from actors.backlog import Backlog, Work
 from actors.conduct import Conduct, Pool, conflict
-from actors.flights import Flights
 from actors.journal import History, Journal
+from actors.line import Line
 from actors.run import Conclusion, Run, Stop, Terms
 from engine.config import Config
 from engine.data import Data
-from engine.errors import Broken, ConclaveError, Ended, NotFound, Superseded, Unavailable
+from engine.errors import Away, Broken, ConclaveError, Ended, NotFound, Superseded, Unavailable
 from engine.events import Record
 from engine.transcript import fold
 from engine.types import Council, Task
@@ -66,7 +66,6 @@ class CouncilActor:
         self._council, self._bus, self._die = council, config.bus, die
         self._conduct = Conduct(council, config, partial(pools, config))
         self._journal: Journal | None = None
-        self._connecting: Flights[Journal] = Flights()
         self._attendance = Attendance(self._deserted)
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -94,13 +93,15 @@ class CouncilActor:
     async def accept(self, task: Task, terms: Terms) -> tuple[list[Record], bool]:
         """Begin a detached deliberation; returns when it goes on even without this actor.
 
-        The records so far, and whether they are durable: the work itself is.
+        The records so far, and whether they are durable: the work itself is. Unavailable while the
+        bus is away, for nothing could be kept.
         """
+        await self._require_keeping()
         run = await self._run(task, terms.model_copy(update={"detached": True}))
         await run.begun()
         if not run.ended:
             self._accepted.add(task.id)
-            await (await self._backlog()).add(Work(task=task, terms=run.terms))
+            await self._backlog().add(Work(task=task, terms=run.terms))
             if run.over.is_set():
                 await self._forget(run)
         return run.records, run.over.is_set() and run.failure is None
@@ -131,6 +132,9 @@ class CouncilActor:
         run = self._runs.get(task_id)
         if run is not None and run.records:
             return Conclusion(run.records, durable=False, driven=True)
+        left = self._opened().unwritten(task_id)
+        if left is not None:
+            return Conclusion(left.records, durable=False, driven=False)
         history = await self._known(task_id)
         driven = history.ended or task_id in self._runs or task_id in self._accepted
         return Conclusion(list(history.records), durable=True, driven=driven)
@@ -179,11 +183,11 @@ class CouncilActor:
         """See to it that accepted work goes on, whatever stopped it, here or in another actor."""
         while True:
             try:
-                for work in await (await self._backlog()).all():
+                for work in await self._backlog().all():
                     await self._take_up(work)
             except ConclaveError as trouble:
                 log.warning("accepted work is not known yet: %s", trouble)
-            await asyncio.sleep(TAKE_UP_EVERY_S)
+            await self._opened().rest(TAKE_UP_EVERY_S)
 
     async def _take_up(self, work: Work) -> None:
         self._accepted.add(work.task.id)
@@ -224,7 +228,7 @@ class CouncilActor:
     async def _drive(self, run: Run) -> None:
         """Bring a run to its durable end, or close it with what prevents that."""
         try:
-            await self._conduct.bring_to_its_end(run, await self._opened())
+            await self._conduct.bring_to_its_end(run, self._opened())
         except ConclaveError as failure:
             log.warning("deliberation %s stops here: %s", run.task.id, failure)
             run.close(_for_the_caller(failure))
@@ -246,28 +250,35 @@ class CouncilActor:
         """Take ended work out of the backlog; what stays there is found ended at the next look."""
         if run.task.id in self._accepted and run.ended:
             try:
-                await (await self._backlog()).remove(run.task.id)
+                await self._backlog().remove(run.task.id)
             except ConclaveError as trouble:
                 log.warning("%s stays in the backlog: %s", run.task.id, trouble)
             else:
                 self._accepted.discard(run.task.id)
 
     async def _known(self, task_id: str) -> History:
-        history = await (await self._opened()).read(task_id)
+        history = await self._opened().read(task_id)
         if not history.records:
             raise NotFound(f"no deliberation {task_id!r} is in the journal")
         return history
 
-    async def _backlog(self) -> Backlog:
-        return (await self._opened()).backlog(self._council.role)
+    async def _require_keeping(self) -> None:
+        """Unavailable while the bus is away: "accepted" means that nothing can lose it."""
+        try:
+            await self._opened().reached()
+        except Away as away:
+            raise Unavailable(
+                f"nothing can be accepted to go on by itself: {away}, or wait for the decision"
+            ) from away
 
-    async def _opened(self) -> Journal:
+    def _backlog(self) -> Backlog:
+        return self._opened().backlog(self._council.role)
+
+    def _opened(self) -> Journal:
         if self._journal is None:
-            self._journal = await self._connecting.join("journal", self._connect)
+            line = Line(self._bus, self._council.id, lambda: self._die(1))
+            self._journal = Journal(line)
         return self._journal
-
-    async def _connect(self) -> Journal:
-        return await Journal.connect(self._bus, self._council.id, lambda: self._die(1))
 
 
 async def _is_taken(run: Run) -> bool:

@@ -20,6 +20,9 @@ DAY = 86_400.0
 PLANS = "PLANNING_EVENTS"
 JOURNAL = "DELIBERATIONS"
 DEADLETTER = "DEADLETTER"
+TEXTS = "conclave-texts"
+"""The bucket of texts that are too large for a message."""
+TEXTS_STREAM = f"OBJ_{TEXTS}"
 PLAN_APPROVED = "orch-planning-plan-approved"
 
 
@@ -43,6 +46,15 @@ def _ours(name: str, subject: str) -> StreamConfig:
     return _kept(name, subject, 45, max_msgs=-1).evolve(discard=DiscardPolicy.NEW)
 
 
+def _bucket(name: str) -> StreamConfig:
+    """An object store: a stream by that convention of NATS, which keeps as long as the journal."""
+    return _ours(f"OBJ_{name}", f"$O.{name}.C.>").evolve(
+        subjects=[f"$O.{name}.C.>", f"$O.{name}.M.>"],
+        allow_rollup_hdrs=True,
+        allow_direct=True,
+    )
+
+
 _ENDS = StreamSource(
     name=JOURNAL,
     subject_transforms=[
@@ -58,6 +70,7 @@ STREAMS: tuple[StreamConfig, ...] = (
     _kept("AGENT_RESPONSES", "agent.response.>", 7),
     _ours(JOURNAL, "deliberation.>"),
     _ours(DEADLETTER, "deadletter.>"),
+    _bucket(TEXTS),
     _kept("ORCHESTRATOR_EVENTS", "orchestration.>", 7).evolve(sources=[_ENDS]),
 )
 """In the order of their making: the last one copies the ends out of the journal."""

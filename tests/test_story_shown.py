@@ -10,6 +10,7 @@ from seats import Seat, a_task, crash, journalled, seen_by
 
 from actors import conduct
 from actors.bus import Connection
+from actors.nats_server import NatsServer
 from actors.provision import STORIES
 from actors.roster import roster
 from actors.stories import Stories
@@ -167,6 +168,22 @@ async def test_a_deliberation_does_not_wait_for_its_story(
     assert not [
         r for r in without if isinstance(r.event, Briefed) and "story" in r.event.brief.text
     ]
+
+
+async def test_while_nats_is_away_it_goes_on_without_its_story(
+    seat: Seat, config: Config, client: Connection, nats: NatsServer
+) -> None:
+    """It is decided all the same; its record says why no agent was shown anything."""
+    await tell(config, client, "It ticks")
+    actor, task = seat(), a_task(story_id="s-1")
+    await seen_by(actor, a_task("t-0"))
+    nats.kill()
+    running = asyncio.create_task(seen_by(actor, task))
+    await until_async(lambda: "t-1" in actor._runs and actor._runs["t-1"].ended, "it is decided")
+    nats.start()
+    records = await running
+    assert "no NATS server answers" in of(records).missing
+    assert await journalled(config.bus.url) == records
 
 
 async def test_the_desk_tells_what_agents_will_be_shown(config: Config, client: Connection) -> None:
