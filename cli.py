@@ -160,6 +160,12 @@ def _add_reading(commands: Any) -> None:
         )
         one.add_argument("id", metavar="ID", type=an_id, help="as `deliberate` or a plan gave it")
         one.set_defaults(run=_one)
+    story = add_command(
+        commands, "story", "what is known of a story, as agents are shown it", "story s-1", url=True
+    )
+    story.add_argument("id", metavar="ID", type=an_id, help="as its events name it")
+    story.set_defaults(run=_story)
+
     listing = add_command(
         commands, "list", "the deliberations of the journal, newest first", "list", url=True
     )
@@ -220,6 +226,7 @@ def _deliberate(options: argparse.Namespace) -> None:
         role=options.role,
         id=options.id or new_id(),
         title=options.title,
+        story=options.story,
         rubric=options.rubric,
         require=tuple(options.require),
         timeout=options.timeout,
@@ -277,6 +284,14 @@ def _fork(options: argparse.Namespace) -> None:
     screen, form = _screen(), _form(options)
     with Client(options.url, screen.beside(form).print) as client:
         fork(client, change, form, screen)
+
+
+def _story(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.look import story
+
+    with Client(options.url) as client:
+        story(client, options.id, _form(options), _screen())
 
 
 def _list(options: argparse.Namespace) -> None:

@@ -14,7 +14,7 @@ from actors.ending import end_durably
 from actors.journal import History, Journal, Unwritten, Writer
 from actors.run import Run, Stop
 from engine.brief import lay
-from engine.config import Limits
+from engine.config import Config
 from engine.decision import failed
 from engine.deliberation import Bell, deliberate
 from engine.errors import (
@@ -26,7 +26,7 @@ from engine.errors import (
     NotFound,
     Unavailable,
 )
-from engine.events import END, Convened, Suspended
+from engine.events import END, Convened, StoryContext, Suspended
 from engine.fanout import ended, first
 from engine.forks import Origin, origin_of
 from engine.outside import clipped
@@ -39,6 +39,8 @@ log = logging.getLogger("conclave.council")
 
 LAST_WORDS_WITHIN_S = 5.0
 """What is not durable by then, or cannot be, is held."""
+STORY_WITHIN_S = 1.0
+"""A deliberation can do without what is known of its story."""
 CANCELLED = "it was cancelled on request"
 BREAKS = 8
 """What breaks off more often than this, with no turn finished in between, is given up."""
@@ -68,10 +70,10 @@ class Conduct:
     """Drives the runs of one council, and of forks with agents of it, wherever these are seated."""
 
     def __init__(
-        self, council: Council, limits: Limits, pools: Callable[[Council], Pools], outside: Ask
+        self, council: Council, config: Config, pools: Callable[[Council], Pools], outside: Ask
     ) -> None:
-        self._council, self._limits, self._pools_of = council, limits, pools
-        self._outside = outside
+        self._council, self._pools_of, self._outside = council, pools, outside
+        self._limits, self._bus = config.limits, config.bus
         self._pools = pools(council)
         self._elsewhere: dict[str, Pool] = {}
 
@@ -130,7 +132,7 @@ class Conduct:
             await self._end_without(run, writer, journal, "Broken", why)
         else:
             origin = await self._origin(run.task, journal)
-            await self._deliberate(run, writer, transcript, origin)
+            await self._deliberate(run, writer, transcript, origin, journal)
 
     async def _end_without(
         self,
@@ -151,23 +153,33 @@ class Conduct:
     async def _origin(self, task: Task, journal: Journal) -> Origin:
         """The council in force and what is known before anybody is asked; NotFound."""
         if not task.origin:
-            return Origin(self._council, {})
+            return Origin(self._council, {}, None)
         history = await journal.read(task.origin)
         if not history.records:
             raise NotFound(f"no deliberation {task.origin!r} is in the journal to be forked")
         return origin_of(history.records)
 
     async def _deliberate(
-        self, run: Run, writer: Writer, transcript: Transcript, origin: Origin
+        self, run: Run, writer: Writer, transcript: Transcript, origin: Origin, journal: Journal
     ) -> None:
         count = await self._count(self._reach(run.task, origin.council))
         if not (transcript.task or run.terms.clips or run.task.origin):
             self._refuse_what_would_be_clipped(run.task, count)
+        story = origin.story
+        if run.task.story_id and transcript.task is None:
+            story = await self._story(run.task.story_id, journal)
         with self._clocked(run, transcript) as bell:
             before = tuple(run.records)
             speak = partial(self._speak, run.task, count)
             stream = deliberate(
-                run.task, origin.council, speak, count, before, bell, known=origin.known
+                run.task,
+                origin.council,
+                speak,
+                count,
+                before,
+                bell,
+                known=origin.known,
+                story=story,
             )
             async with aclosing(stream) as events:
                 async for event in events:
@@ -176,6 +188,17 @@ class Conduct:
                         await end_durably(run, writer)
                     else:
                         writer.append(record)
+
+    async def _story(self, story_id: str, journal: Journal) -> StoryContext:
+        """What is known of a story now, or why nothing is: no task waits for that."""
+        try:
+            async with asyncio.timeout(STORY_WITHIN_S):
+                found = await journal.story(story_id, self._bus)
+        except TimeoutError:
+            return StoryContext(missing=f"NATS gave no answer in {STORY_WITHIN_S:g} s")
+        except ConclaveError as trouble:
+            return StoryContext(missing=str(trouble))
+        return found.context if found else StoryContext(missing="no event has told of it")
 
     @contextmanager
     def _clocked(self, run: Run, transcript: Transcript) -> Iterator[Bell]:

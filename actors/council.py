@@ -73,7 +73,7 @@ class CouncilActor:
         assert council is not None, f"no council {role} in the configuration"
         self._council, self._bus, self._die = council, config.bus, die
         self._outside = Outside(config.bus, council.id, config.outside(role))
-        self._conduct = Conduct(council, config.limits, partial(pools, config), self._outside.ask)
+        self._conduct = Conduct(council, config, partial(pools, config), self._outside.ask)
         self._journal: Journal | None = None
         self._attendance = Attendance(self._deserted)
         self._runs: dict[str, Run] = {}

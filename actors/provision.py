@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 FLOORS = "conclave-floors"
 """The bucket that remembers, for each durable, the last event below which all are settled."""
+STORIES = "conclave-stories"
+"""The bucket that remembers what is known of each story."""
 
 STREAM_FIELDS = ("subjects", "retention", "storage", "discard", "max_age", "max_msgs", "sources")
 DURABLE_FIELDS = ("filter_subject", "ack_policy", "ack_wait", "max_deliver", "max_ack_pending")
@@ -42,6 +44,7 @@ async def provision(js: JetStreamContext, bus: BusConfig) -> None:
     await patiently(js.account_info, "JetStream", patience_s=10.0)
     for wanted in STREAMS:
         await _provide_stream(js, wanted)
+    await _bucket(js, STORIES)
     await _provide_durable(js, PLANS, plan_approved(bus.ack_wait_s), bus.start)
 
 
@@ -114,10 +117,15 @@ def _differ(
 
 async def floors(js: JetStreamContext) -> KeyValue:
     """The bucket of floors, made if it is missing."""
+    return await _bucket(js, FLOORS)
+
+
+async def _bucket(js: JetStreamContext, name: str) -> KeyValue:
+    """A bucket that forgets nothing, made if it is missing."""
     try:
-        return await js.key_value(FLOORS)
+        return await js.key_value(name)
     except nats.js.errors.BucketNotFoundError:
-        return await js.create_key_value(KeyValueConfig(bucket=FLOORS))
+        return await js.create_key_value(KeyValueConfig(bucket=name))
 
 
 async def _floor(

@@ -29,6 +29,7 @@ def arrived(message: Msg) -> Arrival:
         data=message.data,
         headers=dict(message.headers or {}),
         deliveries=known.num_delivered,
+        at=known.timestamp.timestamp(),
     )
 
 

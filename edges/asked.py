@@ -6,9 +6,9 @@ import hashlib
 import inspect
 import json
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, StringConstraints, ValidationError
 
 from engine.arrival import check_values
 from engine.config import Config
@@ -27,6 +27,8 @@ FORKS = "/forks"
 class DeliberationRequest(Options):
     """What a client asks. An empty `task_id` gets one; the same one is the same deliberation.
 
+    What is known of the story `story_id` is shown to the agents.
+
     `max_iterations` caps the rounds, also the council's own. `timeout_seconds` is the time in
     which the decision must be there. What is said of Options holds for all other fields that say
     how to deliberate.
@@ -39,6 +41,7 @@ class DeliberationRequest(Options):
     rubric: str = ""
     requirements: tuple[str, ...] = ()
     context: dict[str, JsonValue] = Field(default_factory=dict)
+    story_id: Annotated[str, StringConstraints(strip_whitespace=True, max_length=512)] = ""
     max_iterations: int | None = Field(default=None, ge=0)
     timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
@@ -64,6 +67,7 @@ class DeliberationRequest(Options):
             requirements=self.requirements,
             context=self.context,
             timeout_s=self.timeout_seconds,
+            story_id=self.story_id,
             **dict(options),
         )
 

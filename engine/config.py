@@ -15,6 +15,9 @@ from engine.types import OUTSIDE, Agent, Budgets, Council, Sampling
 REMEMBERED_S = 3600.0
 """So long a request to an agent outside is sure not to be sent twice, whatever is resumed."""
 
+MOST_STORY_BYTES = 768 * 1024
+"""A story is kept in one message, and NATS takes 1 MiB unless told otherwise."""
+
 
 class PoolConfig(Data):
     """One pool: `replicas` agent actors, each with its own engine of the same model.
@@ -145,7 +148,8 @@ class BusConfig(Data):
     for the first time: `now` leaves old plans alone, `all` takes every event still in the stream.
     `ack_wait_s` is how long the server waits for a sign of life before it gives an event to
     another bridge; one is sent every third of it. `max_event_bytes` bounds an event, and a request
-    over HTTP alike.
+    over HTTP alike. Of a story, the newest `story_notes` milestones and decisions are kept, and
+    as many of the newest are shown as fit `story_bytes`, which also bounds a single one.
     """
 
     url: str = "nats://127.0.0.1:4222"
@@ -153,6 +157,18 @@ class BusConfig(Data):
     start: str = Field(default="now", pattern="^(now|all)$")
     ack_wait_s: float = Field(default=30.0, ge=1.0)
     max_event_bytes: int = Field(default=256 * 1024, ge=1024)
+    story_notes: int = Field(default=32, ge=1)
+    story_bytes: int = Field(default=8 * 1024, ge=4096)
+
+    @model_validator(mode="after")
+    def _a_story_is_one_message(self) -> Self:
+        most = (self.story_notes + 1) * self.story_bytes
+        if most > MOST_STORY_BYTES:
+            raise ValueError(
+                f"bus: story_notes and story_bytes allow a story of {most} bytes; "
+                f"one message holds {MOST_STORY_BYTES}"
+            )
+        return self
 
 
 class HttpConfig(Data):
