@@ -12,6 +12,7 @@ from typing import Any, Literal, Never, Protocol
 
 from actors.ending import end_durably
 from actors.journal import History, Journal, Unwritten, Writer
+from actors.notices import dispatched
 from actors.run import Run, Stop
 from engine.brief import lay
 from engine.config import Config
@@ -184,6 +185,7 @@ class Conduct:
             async with aclosing(stream) as events:
                 async for event in events:
                     record = run.note(event)
+                    writer.tell(*dispatched(run.records))
                     if isinstance(event, END):
                         await end_durably(run, writer)
                     else:

@@ -13,10 +13,9 @@ from nats.js import JetStreamContext
 from nats.js.api import Header
 from pydantic import ValidationError
 
-from actors.messages import NO_MESSAGE
+from actors.messages import NO_MESSAGE, RACING, WRONG_LAST
 from actors.patience import BROKEN, patiently, pauses, said
-from actors.provision import STORIES
-from actors.writer import RACING, WRONG_LAST
+from actors.streams import STORIES
 from engine.arrival import Arrival
 from engine.config import BusConfig
 from engine.errors import SetupError, Unavailable

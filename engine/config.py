@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from datetime import datetime
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from engine.data import Data
 from engine.errors import InvalidRequest
 from engine.options import Options
 from engine.policies import check_seats, settle
+from engine.transitions import CONVENES, StoryPhase
 from engine.types import OUTSIDE, Agent, Budgets, Council, Sampling
 
 REMEMBERED_S = 3600.0
@@ -144,21 +146,35 @@ class CouncilConfig(Options):
 class BusConfig(Data):
     """The NATS server, and how the bridge takes events from it.
 
-    `slots` events are worked on at once. `start` says where a durable begins when it is created
-    for the first time: `now` leaves old plans alone, `all` takes every event still in the stream.
+    `url` names a server, or several of one cluster with commas between them. `slots` events of
+    each kind are worked on at once. `start` says where a durable begins when it is created for the
+    first time: `now` leaves old events alone, `all` takes every one still in the stream, a time
+    (ISO 8601 with its zone) those stored since.
     `ack_wait_s` is how long the server waits for a sign of life before it gives an event to
     another bridge; one is sent every third of it. `max_event_bytes` bounds an event, and a request
     over HTTP alike. Of a story, the newest `story_notes` milestones and decisions are kept, and
     as many of the newest are shown as fit `story_bytes`, which also bounds a single one.
+
+    `replicas` of each stream and bucket are kept by as many servers. `provision` says whether the
+    engine makes and mends them itself, or only checks them and leaves that to an operator.
     """
 
     url: str = "nats://127.0.0.1:4222"
     slots: int = Field(default=4, ge=1)
-    start: str = Field(default="now", pattern="^(now|all)$")
+    start: str = "now"
     ack_wait_s: float = Field(default=30.0, ge=1.0)
     max_event_bytes: int = Field(default=256 * 1024, ge=1024)
+    replicas: Literal[1, 3, 5] = 1
+    provision: bool = True
     story_notes: int = Field(default=32, ge=1)
     story_bytes: int = Field(default=8 * 1024, ge=4096)
+
+    @field_validator("start")
+    @classmethod
+    def _is_a_beginning(cls, start: str) -> str:
+        if start not in ("now", "all") and not _zoned(start):
+            raise ValueError("is now, all, or a time such as 2026-01-31T08:00:00Z, with its zone")
+        return start
 
     @model_validator(mode="after")
     def _a_story_is_one_message(self) -> Self:
@@ -169,6 +185,13 @@ class BusConfig(Data):
                 f"one message holds {MOST_STORY_BYTES}"
             )
         return self
+
+
+def _zoned(time: str) -> bool:
+    try:
+        return datetime.fromisoformat(time).tzinfo is not None
+    except ValueError:
+        return False
 
 
 class HttpConfig(Data):
@@ -204,6 +227,8 @@ class Config(Data):
     """The whole engine: pools, councils, bus, HTTP, gRPC and limits.
 
     Without `councils`, the five of a software-delivery fleet are seated on the pools in turn.
+    `phases` are the roles that are convened when a story enters a phase; without it, those of a
+    software-delivery fleet that have a council.
     """
 
     pools: dict[str, PoolConfig] = Field(min_length=1)
@@ -214,6 +239,9 @@ class Config(Data):
     http: HttpConfig = HttpConfig()
     grpc: GrpcConfig = GrpcConfig()
     limits: Limits = Limits()
+    phases: dict[StoryPhase, tuple[str, ...]] = Field(
+        default_factory=lambda known: _convened(known.get("councils", ()))
+    )
 
     @model_validator(mode="after")
     def _councils_fit_their_pools(self) -> Self:
@@ -226,6 +254,16 @@ class Config(Data):
             texts = self._check_limits(council)
             for name in council.pools:
                 self._check_seat(council, name, texts)
+        return self
+
+    @model_validator(mode="after")
+    def _phases_convene_councils(self) -> Self:
+        known = [council.role for council in self.councils]
+        for phase, roles in self.phases.items():
+            for role in roles:
+                if role not in known:
+                    named = ", ".join(known)
+                    raise ValueError(f"phase {phase} convenes {role!r}; known roles: {named}")
         return self
 
     def _check_seat(self, council: CouncilConfig, pool: str, texts: int) -> None:
@@ -266,6 +304,12 @@ class Config(Data):
             return None
         tokens = min(seated.token_budget or self.limits.tokens, self.limits.tokens)
         return seated.model_copy(update={"token_budget": tokens})
+
+
+def _convened(councils: tuple[CouncilConfig, ...]) -> dict[StoryPhase, tuple[str, ...]]:
+    """What phases convene by default: those roles of it that have a council."""
+    known = {council.role for council in councils}
+    return {p: tuple(role for role in roles if role in known) for p, roles in CONVENES.items()}
 
 
 FLEET = {

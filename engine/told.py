@@ -21,7 +21,8 @@ from pydantic_core import PydanticCustomError
 from engine.arrival import Arrival
 from engine.brief import line
 from engine.errors import InvalidEvent
-from engine.inbound import Id, Inbound, inbound, understood
+from engine.inbound import Inbound, inbound, understood
+from engine.lenient import Id
 from engine.story import Note
 
 

@@ -9,8 +9,9 @@ from bus_fakes import connected
 
 from actors.bus import Connection
 from actors.nats_server import NatsServer
-from actors.provision import STORIES, provision
+from actors.provision import provision
 from actors.stories import Stories, subject_of
+from actors.streams import STORIES
 from actors.verdicts import arrived
 from engine.arrival import Arrival
 from engine.config import BusConfig

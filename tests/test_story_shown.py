@@ -11,9 +11,9 @@ from seats import Seat, a_task, crash, journalled, seen_by
 from actors import conduct
 from actors.bus import Connection
 from actors.nats_server import NatsServer
-from actors.provision import STORIES
 from actors.roster import roster
 from actors.stories import Stories
+from actors.streams import STORIES
 from edges.desk import Desk
 from engine.arrival import Arrival
 from engine.brief import CLIP_MARK
