@@ -46,7 +46,8 @@ class Health(Data):
     """How the bridge does.
 
     `pending` counts the waiting events of each durable, None where that is unknown; `warnings`
-    what events said otherwise than they should, by kind.
+    what events said otherwise than they should, by kind. `trouble` is what NATS does not permit,
+    empty if nothing.
     """
 
     connected: bool
@@ -58,6 +59,7 @@ class Health(Data):
     last_error: str
     durables: dict[str, int | None] = Field(default_factory=dict)
     warnings: dict[str, int] = Field(default_factory=dict)
+    trouble: str = ""
 
 
 class Bridge:
@@ -136,6 +138,7 @@ class Bridge:
             redelivered=self._redelivered,
             pending=sum(known) if known else None,
             last_error=self._last_error,
+            trouble=self._client.trouble if self._client is not None else "",
             durables={d.name: n for d, n in zip(DURABLES, waiting, strict=True)},
             warnings=dict(self._warnings),
         )

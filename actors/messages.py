@@ -79,14 +79,16 @@ def root_of(id: str) -> str:
     return f"deliberation.{key_of(id)}"
 
 
-async def next_message(js: JetStreamContext, root: str, after: int) -> RawStreamMsg | None:
+async def next_message(
+    js: JetStreamContext, root: str, after: int, stream: str = JOURNAL
+) -> RawStreamMsg | None:
     """The first message of a deliberation behind a stream sequence, None if there is none."""
     try:
-        return await js.get_msg(JOURNAL, seq=after + 1, subject=f"{root}.>", next=True)
+        return await js.get_msg(stream, seq=after + 1, subject=f"{root}.>", next=True)
     except nats.js.errors.NotFoundError as error:
         if error.err_code == NO_MESSAGE:
             return None
-        raise _missing() from error
+        raise _missing(stream) from error
 
 
 async def last_message(
@@ -98,11 +100,11 @@ async def last_message(
     except nats.js.errors.NotFoundError as error:
         if error.err_code == NO_MESSAGE:
             return None
-        raise _missing() from error
+        raise _missing(JOURNAL) from error
 
 
-def _missing() -> SetupError:
-    return SetupError(f"stream {JOURNAL} is missing", "Start the engine anew: it makes its streams")
+def _missing(stream: str) -> SetupError:
+    return SetupError(f"stream {stream} is missing", "Start the engine anew: it makes its streams")
 
 
 def opened(message: RawStreamMsg) -> Found:

@@ -39,6 +39,8 @@ ATTEMPTS = "conclave-attempts"
 STORIES = "conclave-stories"
 TEXTS = "conclave-texts"
 TEXTS_STREAM = f"OBJ_{TEXTS}"
+OPEN = "conclave-open"
+"""The bucket of accepted work that has not ended."""
 
 
 def _kept(name: str, subject: str, days: int, max_msgs: int = 1_000_000) -> StreamConfig:
@@ -160,6 +162,7 @@ BUCKETS: tuple[StreamConfig, ...] = (
     _bucket(FLOORS),
     _bucket(ATTEMPTS, 45 * DAY),
     _bucket(STORIES),
+    _bucket(OPEN, 45 * DAY),
     _objects(TEXTS, 45),
 )
 """What is looked up by its key; a bucket is a stream of a certain form."""

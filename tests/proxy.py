@@ -17,7 +17,7 @@ HARD = struct.pack("ii", 1, 0)
 
 
 class Proxy:
-    """One listening port before one server; `black_hole`, `reset`, `refuse` and `heal` act at once.
+    """One listening port before one server; `black_hole`, `forget`, `reset`, `refuse`, `heal`.
 
     `latency_s` delays what passes, in each direction, without narrowing it. As on a real line, what
     was sent into a black hole arrives when that ends, unless the connection was given up meanwhile.
@@ -31,7 +31,7 @@ class Proxy:
         self._port = 0
         self._open = asyncio.Event()
         self._open.set()
-        self._lines: set[asyncio.Task[None]] = set()
+        self._lines: dict[asyncio.Task[None], asyncio.Event] = {}
         self._writers: set[asyncio.StreamWriter] = set()
 
     @property
@@ -57,13 +57,18 @@ class Proxy:
     async def stop(self) -> None:
         """End every connection and listen no more."""
         await self.refuse()
-        self._open.set()
+        self._let_pass()
         while self._lines:
             await asyncio.wait(tuple(self._lines))
 
     def black_hole(self) -> None:
         """Half-open: connections stay and are taken, and nothing passes, neither way."""
         self._open.clear()
+
+    def forget(self) -> None:
+        """Half-open for the connections of now alone, as where a router forgot them."""
+        for passes in self._lines.values():
+            passes.clear()
 
     def reset(self) -> None:
         """Break every connection of now, both sides hard; new ones are taken."""
@@ -80,21 +85,28 @@ class Proxy:
 
     async def heal(self) -> None:
         """Everything passes again; what was held goes first."""
-        self._open.set()
+        self._let_pass()
         if self._listener is None:
             await self.start()
+
+    def _let_pass(self) -> None:
+        for passes in (self._open, *self._lines.values()):
+            passes.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         line = asyncio.current_task()
         assert line is not None
-        self._lines.add(line)
+        passes = self._lines[line] = asyncio.Event()
+        passes.set()
         try:
-            await self._join(reader, writer)
+            await self._join(reader, writer, passes)
         finally:
-            self._lines.discard(line)
+            del self._lines[line]
 
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _join(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passes: asyncio.Event
+    ) -> None:
         self._writers.add(writer)
         try:
             there, back = await asyncio.open_connection(*self._target)
@@ -104,7 +116,10 @@ class Proxy:
             self._writers.discard(writer)
             return
         self._writers.add(back)
-        ways = [asyncio.create_task(self._pass(*way)) for way in ((reader, back), (there, writer))]
+        ways = [
+            asyncio.create_task(self._pass(*way, passes))
+            for way in ((reader, back), (there, writer))
+        ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -114,7 +129,9 @@ class Proxy:
                 self._writers.discard(each)
                 each.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passes: asyncio.Event
+    ) -> None:
         """Carry one direction until its end, which is a thing that passes like any other."""
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(HELD)
         now: Callable[[], float] = asyncio.get_running_loop().time
@@ -130,6 +147,7 @@ class Proxy:
                 due, data = await under_way.get()
                 await asyncio.sleep(max(0.0, due - now()))
                 await self._open.wait()
+                await passes.wait()
                 if not data:
                     return
                 writer.write(data)

@@ -75,6 +75,20 @@ async def test_a_black_hole_holds_everything_and_breaks_nothing(proxy: Proxy, op
     assert await asyncio.gather(*answers) == [b"two", b"two"]
 
 
+async def test_what_is_forgotten_is_silent_and_what_comes_is_not(
+    proxy: Proxy, opened: Open
+) -> None:
+    """Only the connections of then are half-open, until it heals."""
+    old = await opened()
+    assert await said_again(old, b"one") == b"one"
+    proxy.forget()
+    answer = asyncio.create_task(said_again(old, b"two"))
+    assert await said_again(await opened(), b"three") == b"three"
+    assert not answer.done()
+    await proxy.heal()
+    assert await answer == b"two"
+
+
 async def test_a_reset_breaks_what_is_and_not_what_comes(proxy: Proxy, opened: Open) -> None:
     """The client is told of a reset and not of an end."""
     ends = await opened()
