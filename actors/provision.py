@@ -18,7 +18,7 @@ from nats.js.api import (
 from nats.js.kv import KeyValue
 
 from actors.patience import patiently
-from actors.streams import PLANS, STREAMS, plan_approved
+from actors.streams import PLANS, STORIES, STREAMS, plan_approved
 from engine.config import BusConfig
 from engine.errors import SetupError
 
@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 
 FLOORS = "conclave-floors"
 """The bucket that remembers, for each durable, the last event below which all are settled."""
-STORIES = "conclave-stories"
-"""The bucket that remembers what is known of each story."""
 
 STREAM_FIELDS = ("subjects", "retention", "storage", "discard", "max_age", "max_msgs", "sources")
 DURABLE_FIELDS = ("filter_subject", "ack_policy", "ack_wait", "max_deliver", "max_ack_pending")

@@ -23,6 +23,8 @@ DEADLETTER = "DEADLETTER"
 TEXTS = "conclave-texts"
 """The bucket of texts that are too large for a message."""
 TEXTS_STREAM = f"OBJ_{TEXTS}"
+STORIES = "conclave-stories"
+"""The bucket of what is known of each story."""
 PLAN_APPROVED = "orch-planning-plan-approved"
 
 
