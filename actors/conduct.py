@@ -27,7 +27,7 @@ from engine.errors import (
     Unavailable,
 )
 from engine.events import END, Convened, Suspended
-from engine.fanout import ended
+from engine.fanout import ended, first
 from engine.forks import Origin, origin_of
 from engine.seats import agents, settled
 from engine.transcript import Transcript, fold
@@ -217,7 +217,7 @@ class Conduct:
             await self._end_without(run, writer, journal, "Cancelled", CANCELLED)
         elif run.records:
             writer.append(run.note(Suspended(reason="no caller waited for it any more")))
-            await _first(writer.flush(), journal.lost(), within_s=LAST_WORDS_WITHIN_S)
+            await first(writer.flush(), journal.lost(), within_s=LAST_WORDS_WITHIN_S)
 
     async def _speak(self, turn: Turn) -> Reply:
         pool = self._pools.get(turn.pool) or self._elsewhere.get(turn.pool)
@@ -274,17 +274,6 @@ async def _trouble(pool: Pool) -> ConclaveError | None:
     except ConclaveError as trouble:
         return trouble
     return None
-
-
-async def _first(*works: Coroutine[Any, Any, None], within_s: float) -> None:
-    """Return when one of the works is done or the time is over; the others are cancelled."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        await ended(*tasks)
 
 
 async def _unless(stopped: Coroutine[Any, Any, Never], work: Coroutine[Any, Any, None]) -> None:

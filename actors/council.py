@@ -7,8 +7,8 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import Literal
 
@@ -21,7 +21,8 @@ from actors.run import Conclusion, Run, Stop, Terms
 from engine.config import Config
 from engine.data import Data
 from engine.errors import Away, Broken, ConclaveError, Ended, NotFound, Superseded, Unavailable
-from engine.events import Record
+from engine.events import END, Record
+from engine.fanout import first
 from engine.transcript import fold
 from engine.types import Council, Task
 
@@ -96,12 +97,14 @@ class CouncilActor:
         The records so far, and whether they are durable: the work itself is. Unavailable while the
         bus is away, for nothing could be kept.
         """
-        await self._require_keeping()
+        with _kept():
+            await self._opened().reached()
         run = await self._run(task, terms.model_copy(update={"detached": True}))
         await run.begun()
         if not run.ended:
             self._accepted.add(task.id)
-            await self._backlog().add(Work(task=task, terms=run.terms))
+            with _kept():
+                await self._backlog().add(Work(task=task, terms=run.terms))
             if run.over.is_set():
                 await self._forget(run)
         return run.records, run.over.is_set() and run.failure is None
@@ -139,23 +142,33 @@ class CouncilActor:
         driven = history.ended or task_id in self._runs or task_id in self._accepted
         return Conclusion(list(history.records), durable=True, driven=driven)
 
-    async def cancel(self, task_id: str) -> list[Record]:
-        """End a deliberation without a decision. NotFound; Ended if it has another end already."""
+    async def cancel(self, task_id: str) -> Conclusion:
+        """End a deliberation without a decision. NotFound; Ended if it has another end already.
+
+        Returns when the end is durable, or is there and the bus is away.
+        """
         while True:
             run = self._runs.get(task_id) or await self._to_cancel(task_id)
             run.stop(Stop.CANCEL)
-            await run.over.wait()
+            await first(run.over.wait(), self._hopeless(run))
             if run.failure is not None:
                 raise run.failure
             if run.was_cancelled:
-                return run.records
+                return Conclusion(run.records, durable=run.over.is_set())
+            await run.over.wait()
+
+    async def _hopeless(self, run: Run) -> None:
+        """Return when a run has its end and the bus is not there to hold it."""
+        await run.ends()
+        await self._opened().lost()
 
     async def _to_cancel(self, task_id: str) -> Run:
         """A run that only ends what does not run; Ended, NotFound."""
-        history = await self._known(task_id)
-        if history.ended:
+        left = self._opened().unwritten(task_id)
+        records = left.records if left is not None else (await self._known(task_id)).records
+        if isinstance(records[-1].event, END):
             raise Ended(f"deliberation {task_id!r} has ended already; its result stays as it is")
-        task = fold(history.records).task
+        task = fold(records).task
         assert task is not None
         return self._runs.get(task_id) or self._start(Run(task, why=Stop.CANCEL))
 
@@ -262,15 +275,6 @@ class CouncilActor:
             raise NotFound(f"no deliberation {task_id!r} is in the journal")
         return history
 
-    async def _require_keeping(self) -> None:
-        """Unavailable while the bus is away: "accepted" means that nothing can lose it."""
-        try:
-            await self._opened().reached()
-        except Away as away:
-            raise Unavailable(
-                f"nothing can be accepted to go on by itself: {away}, or wait for the decision"
-            ) from away
-
     def _backlog(self) -> Backlog:
         return self._opened().backlog(self._council.role)
 
@@ -287,6 +291,17 @@ async def _is_taken(run: Run) -> bool:
         return await run.begun()
     except ConclaveError:
         return False
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Unavailable where the bus is away: "accepted" means that nothing can lose it."""
+    try:
+        yield
+    except Away as away:
+        raise Unavailable(
+            f"nothing can be accepted to go on by itself: {away}, or wait for the decision"
+        ) from away
 
 
 def _for_the_caller(failure: ConclaveError) -> ConclaveError:

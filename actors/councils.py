@@ -87,10 +87,10 @@ class Councils:
                     if isinstance(record.event, END) and waiting is None:
                         waiting = asyncio.create_task((patience or _patience)())
                         waiting.add_done_callback(lambda _task: late.set())
+            return Conclusion(records, durable=not late.is_set())
         finally:
             if waiting is not None:
                 await ended(waiting)
-        return Conclusion(records, durable=not late.is_set())
 
     async def stream(self, task: Task, terms: Terms | None = None) -> AsyncGenerator[Record, None]:
         """The records of a task's deliberation as they come; returns when the end is durable.
@@ -161,8 +161,8 @@ class Councils:
     async def cancel(self, role: str, task_id: str) -> Conclusion:
         """End a deliberation without a decision; NotFound, Ended, or Unavailable."""
         ref = self._handle_of(role).cancel.remote(task_id)
-        records: list[Record] = await self._answer(role, ref, CANCEL_WITHIN_S)
-        return Conclusion(records, durable=True)
+        found: Conclusion = await self._answer(role, ref, CANCEL_WITHIN_S)
+        return found
 
     async def health(self, role: str) -> CouncilHealth | None:
         """The council as it stands, None while it is away or does not answer."""

@@ -194,24 +194,40 @@ class Desk:
 
     async def watch(self, task_id: str, after_seq: int = 0) -> AsyncGenerator[Record, None]:
         """As `behind`, for an id. NotFound."""
-        async with aclosing(self.behind(await self.journalled(task_id), after_seq)) as records:
+        async with aclosing(self.behind(await self.known(task_id), after_seq)) as records:
             async for record in records:
                 yield record
 
     async def behind(self, known: Conclusion, after_seq: int) -> AsyncGenerator[Record, None]:
         """The journal's records behind `after_seq`, those to come as they come, up to the end.
 
-        While the stream is open its reader counts as a caller; it starts nothing.
+        What the journal does not hold yet is told first. While the stream is open its reader
+        counts as a caller; it starts nothing.
         """
         state = known.state
         assert state.task is not None
-        journal = self._opened()
+        for record in () if known.durable else known.records[after_seq:]:
+            yield record
+        if not known.durable:
+            after_seq = max(after_seq, len(known.records))
+            if state.end is not None:
+                return
         async with (
             self._attending(state.task, alive=state.end is None),
-            aclosing(journal.follow(state.task.id, after_seq)) as records,
+            aclosing(self._opened().follow(state.task.id, after_seq)) as records,
         ):
             async for record in records:
                 yield record
+
+    async def known(self, task_id: str) -> Conclusion:
+        """What the journal holds of a deliberation, or a council for it; NotFound."""
+        try:
+            return await self.journalled(task_id)
+        except (NotFound, Unavailable):
+            found = await self._councils.find(task_id)
+            if found is None:
+                raise
+            return found
 
     async def journalled(self, task_id: str) -> Conclusion:
         """What the journal holds of a deliberation; NotFound."""
@@ -236,17 +252,8 @@ class Desk:
         return await self._opened().page(limit, before)
 
     async def read(self, task_id: str) -> Conclusion:
-        """What is known of a deliberation: its council says, or the journal while that is away.
-
-        What the journal does not hold, or cannot tell, a council may still hold for it.
-        """
-        try:
-            known = await self.journalled(task_id)
-        except (NotFound, Unavailable):
-            found = await self._councils.find(task_id)
-            if found is None:
-                raise
-            return found
+        """What is known of a deliberation: its council says, or the journal while that is away."""
+        known = await self.known(task_id)
         try:
             return await self._councils.read(_role(known), task_id)
         except (Unavailable, InvalidRequest):
@@ -255,8 +262,8 @@ class Desk:
     async def cancel(self, task_id: str) -> Conclusion:
         """End a deliberation without a decision. NotFound; Ended if it has its end."""
         try:
-            role = _role(await self.journalled(task_id))
-        except NotFound:
+            role = _role(await self.known(task_id))
+        except (NotFound, Away):
             running = [c.role for c in await self.councils() if task_id in c.running]
             if not running:
                 raise

@@ -171,7 +171,7 @@ class HttpDoor:
 
         204 where the end has been told already.
         """
-        known, after = await self._desk.journalled(task_id), max(last_event_id, after)
+        known, after = await self._desk.known(task_id), max(last_event_id, after)
         if known.state.end is not None and known.records[-1].seq <= after:
             return Response(status_code=HTTPStatus.NO_CONTENT)  # else EventSource asks for ever
         return self._streamed(self._desk.behind(known, after), {})

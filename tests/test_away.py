@@ -22,8 +22,9 @@ from actors.run import Conclusion, Terms
 from actors.supervisor import Post, State
 from edges.desk import Desk
 from engine.config import Config
-from engine.errors import Away, Unavailable
+from engine.errors import Away, Ended, Unavailable
 from engine.events import END, Decided, Drafted, Record, Resumed, Suspended
+from engine.results import result
 from engine.testing import GatedModel, ScriptedModel
 from engine.transcript import fold
 from engine.types import Task
@@ -169,6 +170,31 @@ async def test_what_is_suspended_without_the_bus_is_written_by_itself(
     await until_async(lambda: actor._opened().unwritten("t-1") is None, "it is let go")
 
 
+@pytest.mark.parametrize("runs", [True, False], ids=["running", "suspended"])
+async def test_it_is_cancelled_without_the_bus(
+    seat: Seat, config: Config, nats: NatsServer, runs: bool
+) -> None:
+    """The caller is told at once, and that it is not durable; the journal gets the one end."""
+    model = GatedModel()
+    actor = seat(model)
+    nats.kill()
+    caller = Following(actor, a_task())
+    await until_async(lambda: len(model.held) == 3, "all drafts are asked for")
+    if not runs:
+        caller.task.cancel()
+        await until_async(lambda: not actor._runs, "it is suspended", AT_ONCE_S)
+    found = await asyncio.wait_for(actor.cancel("t-1"), AT_ONCE_S)
+    assert (result(found.state).error_type, found.durable) == ("Cancelled", False)
+    nats.start()
+
+    async def written() -> bool:
+        return await journalled(config.bus.url) == found.records
+
+    await reaches(written, "it is written", 15)
+    with pytest.raises(Ended):
+        await actor.cancel("t-1")
+
+
 async def test_what_the_journal_holds_already_stays(
     seat: Seat, config: Config, nats: NatsServer
 ) -> None:
@@ -264,9 +290,10 @@ async def _all_ready() -> State:
 async def test_a_caller_at_a_door_is_answered_without_the_bus(
     front: Front, nats: NatsServer
 ) -> None:
-    """At once after the end, which is not durable; it is when the bus is back."""
-    nats.kill()
+    """At once after the end, which is not durable; it is when the bus is back, or was there."""
     answers = asyncio.create_task(answering(front.model))
+    assert (await front.desk.conclude(a_task("t-0"), 60)).durable
+    nats.kill()
     found = await asyncio.wait_for(front.desk.conclude(a_task(), 60), AT_ONCE_S)
     answers.cancel()
     assert (found.state.end is not None, found.durable) == (True, False)
@@ -322,6 +349,32 @@ async def test_a_stream_goes_on_without_the_bus_and_with_it_again(
     assert [record.seq for record in seen] == list(range(1, len(seen) + 1))
     assert seen == (await front.actor.read("t-1")).records
     assert fold(seen).end is not None
+
+
+async def test_what_only_a_council_holds_is_watched(front: Front, nats: NatsServer) -> None:
+    """What there is is told; the rest comes when the bus is back, each record once."""
+    nats.kill()
+    begun = asyncio.create_task(front.desk.conclude(a_task(), 60))
+    await until_async(lambda: len(front.model.held) == 3, "all drafts are asked for")
+    await asyncio.wait_for(front.desk.known("t-1"), AT_ONCE_S)
+    seen: list[Record] = []
+
+    async def watch() -> None:
+        async with aclosing(front.desk.watch("t-1", after_seq=2)) as stream:
+            async for record in stream:
+                seen.append(record)  # noqa: PERF401 - read while it grows
+
+    watching = asyncio.create_task(watch())
+    await until_async(lambda: len(seen) == 3, "what there is is told", AT_ONCE_S)
+    answers = asyncio.create_task(answering(front.model))
+    told = (await asyncio.wait_for(begun, AT_ONCE_S)).records
+    whole = front.desk.behind(await front.desk.known("t-1"), 0)
+    async with aclosing(whole) as records:
+        assert [record async for record in records] == told
+    nats.start()
+    await asyncio.wait_for(watching, 15)
+    answers.cancel()
+    assert seen == told[2:]
 
 
 async def test_a_stream_ends_without_the_bus(front: Front, nats: NatsServer) -> None:
