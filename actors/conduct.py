@@ -14,6 +14,7 @@ from actors.ending import end_durably
 from actors.journal import History, Journal, Unwritten, Writer
 from actors.notices import dispatched
 from actors.run import Run, Stop
+from actors.stories import shown
 from engine.brief import lay
 from engine.config import Config
 from engine.decision import failed
@@ -27,7 +28,7 @@ from engine.errors import (
     NotFound,
     Unavailable,
 )
-from engine.events import END, Convened, StoryContext, Suspended
+from engine.events import END, Convened, Suspended
 from engine.fanout import ended, first
 from engine.forks import Origin, origin_of
 from engine.outside import clipped
@@ -40,8 +41,6 @@ log = logging.getLogger("conclave.council")
 
 LAST_WORDS_WITHIN_S = 5.0
 """What is not durable by then, or cannot be, is held."""
-STORY_WITHIN_S = 1.0
-"""A deliberation can do without what is known of its story."""
 CANCELLED = "it was cancelled on request"
 BREAKS = 8
 """What breaks off more often than this, with no turn finished in between, is given up."""
@@ -168,7 +167,7 @@ class Conduct:
             self._refuse_what_would_be_clipped(run.task, count)
         story = origin.story
         if run.task.story_id and transcript.task is None:
-            story = await self._story(run.task.story_id, journal)
+            story = await shown(journal.story(run.task.story_id, self._bus))
         with self._clocked(run, transcript) as bell:
             before = tuple(run.records)
             speak = partial(self._speak, run.task, count)
@@ -190,17 +189,6 @@ class Conduct:
                         await end_durably(run, writer)
                     else:
                         writer.append(record)
-
-    async def _story(self, story_id: str, journal: Journal) -> StoryContext:
-        """What is known of a story now, or why nothing is: no task waits for that."""
-        try:
-            async with asyncio.timeout(STORY_WITHIN_S):
-                found = await journal.story(story_id, self._bus)
-        except TimeoutError:
-            return StoryContext(missing=f"NATS gave no answer in {STORY_WITHIN_S:g} s")
-        except ConclaveError as trouble:
-            return StoryContext(missing=str(trouble))
-        return found.context if found else StoryContext(missing="no event has told of it")
 
     @contextmanager
     def _clocked(self, run: Run, transcript: Transcript) -> Iterator[Bell]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from bus_fakes import connected
 
+import actors.stories
 from actors.bus import Connection
 from actors.nats_server import NatsServer
 from actors.provision import provision
@@ -46,6 +47,22 @@ async def test_many_writers_at_once_lose_nothing(client: Connection) -> None:
     story = await keeper(client).of("s-1")
     assert story is not None
     assert [note.id for note in story.notes] == [f"m-{n}" for n in range(20, 0, -1)]
+
+
+async def test_who_loses_too_often_comes_again(
+    client: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so and has written nothing; whoever says nothing is noted."""
+    monkeypatch.setattr(actors.stories, "RACES", 1)
+    tried = [keeper(client).note(reached(n), MOST) for n in range(1, 21)]
+    ends = await asyncio.gather(*tried, return_exceptions=True)
+    lost = [end for end in ends if end is not None]
+    assert all(isinstance(end, Unavailable) for end in lost)
+    assert 0 < len(lost) < 20
+    story = await keeper(client).of("s-1")
+    assert story is not None
+    noted = {f"m-{n}" for n, end in enumerate(ends, 1) if end is None}
+    assert {note.id for note in story.notes} == noted
 
 
 async def test_the_same_event_writes_nothing_again(client: Connection) -> None:

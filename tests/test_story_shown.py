@@ -8,7 +8,7 @@ import pytest
 from deadline import reaches, until_async
 from seats import Seat, a_task, crash, journalled, seen_by
 
-from actors import conduct
+from actors import stories
 from actors.bus import Connection
 from actors.nats_server import NatsServer
 from actors.roster import roster
@@ -38,9 +38,9 @@ async def tell(config: Config, client: Connection, name: str, story: str = "s-1"
     """A milestone of a story was reached; what is known of it then."""
     payload = {"story_id": story, "milestone_id": name[:9], "milestone_name": name}
     data = json.dumps(payload).encode()
-    stories = Stories(client.streams(), config.bus)
-    await stories.note(Arrival("CONTEXT", 1, "context.milestone.reached", data, at=1.0), MOST)
-    found = await stories.of(story)
+    keeper = Stories(client.streams(), config.bus)
+    await keeper.note(Arrival("CONTEXT", 1, "context.milestone.reached", data, at=1.0), MOST)
+    found = await keeper.of(story)
     assert found is not None
     return found
 
@@ -157,7 +157,7 @@ async def test_a_deliberation_does_not_wait_for_its_story(
     seat: Seat, client: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the bucket, or without an answer in time, it goes on and says what it missed."""
-    monkeypatch.setattr(conduct, "STORY_WITHIN_S", 0.0)
+    monkeypatch.setattr(stories, "SHOWN_WITHIN_S", 0.0)
     late = await seen_by(seat(), a_task("t-1", story_id="s-1"))
     assert of(late).missing == "NATS gave no answer in 0 s"
     monkeypatch.undo()
