@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from actors.credentials import credentials
 from actors.patience import BROKEN, said
+from actors.wary import WaryClient
 from engine.config import BusConfig
 from engine.errors import Unavailable
 from engine.fanout import ended
@@ -42,7 +42,7 @@ class Forbidden(nats.errors.Error):
     """The server does not permit what was asked, which no retry changes."""
 
 
-class Connection(Client):
+class Connection(WaryClient):
     """A client that reconnects for ever and tells, once, when it is closed against our will."""
 
     turned: Callable[[], None] = staticmethod(lambda: None)
