@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 10.0
 FORGOTTEN_AFTER_S = 10.0
+PROBE = "conclave-probe"
 NO_LEADER = (10008, 10009, 10118)
 """What a cluster says while it elects a leader."""
 
@@ -206,13 +208,15 @@ async def _first(js: JetStreamContext, stream: str, last: int, start: str) -> in
         return last if start == "now" else 0
     probe = await js.add_consumer(  # only the server knows what it stored when
         stream,
+        name=PROBE,
         deliver_policy=DeliverPolicy.BY_START_TIME,
         opt_start_time=datetime.fromisoformat(start),
         ack_policy=AckPolicy.NONE,
         mem_storage=True,
         inactive_threshold=FORGOTTEN_AFTER_S,
     )
-    await js.delete_consumer(stream, probe.name)
+    with suppress(NotFoundError):  # another one who asked was quicker
+        await js.delete_consumer(stream, PROBE)
     assert probe.delivered is not None
     return min(probe.delivered.stream_seq, last)
 
