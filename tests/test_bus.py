@@ -26,7 +26,6 @@ AGES = {
     "ORCHESTRATOR_EVENTS": 7,
     "DELIBERATIONS": 45,
     "DEADLETTER": 45,
-    "OBJ_conclave-texts": 45,
 }
 
 
@@ -58,7 +57,7 @@ async def test_streams_are_made_with_ages_in_the_right_unit(
     }
     assert {name: c["max_age"] / 1e9 / DAY for name, c in kept.items()} == AGES
     ours = {name for name, c in kept.items() if c["discard"] == "new"}
-    assert ours == {"DELIBERATIONS", "DEADLETTER", "OBJ_conclave-texts"}
+    assert ours == {"DELIBERATIONS", "DEADLETTER"}
     assert kept["PLANNING_EVENTS"]["max_msgs"] == 1_000_000
 
 

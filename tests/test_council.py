@@ -202,8 +202,12 @@ async def test_of_two_actors_on_one_id_one_stops(
     assert await journalled(config.bus.url) == records
     assert kinds(records, *END) == 1
     await outbound(client, "completed")
+
+    async def all_told() -> bool:
+        return len(await told(client, "orchestration.task.completed")) == 3
+
+    await reaches(all_told, "the agents' tasks are told")
     assert await told(client, "orchestration.deliberation.failed") == []
-    assert len(await told(client, "orchestration.task.completed")) == 3
 
 
 async def test_a_bus_outage_delays_no_decision(
