@@ -19,7 +19,6 @@ from actors.bus import Connection, connect
 from actors.convening import Convene, Convening
 from actors.deadletter import bury
 from actors.flights import Flights
-from actors.journal import Journal
 from actors.patience import BROKEN, pauses, said
 from actors.provision import note_floor, provision
 from actors.routes import Route, Routes
@@ -38,6 +37,8 @@ FETCH_S = 1.0
 
 GIVEN_BACK_S, LONGEST_BACK_S = 1.0, 60.0
 """How long an event rests that is given back: doubled with each delivery."""
+AWAY_S = 2.0
+"""How long a slot rests at most while there is nothing to be had; then it is back at work soon."""
 FLOOR_EVERY_S = 1.0
 MOST_ACKS = 64
 """So many acknowledgements may be on their way: the next event need not wait for the last one's."""
@@ -102,9 +103,7 @@ class Bridge:
             await self._client.leave()
             raise
         self._attempts = Attempts(self._js)
-        convening = Convening(
-            Journal(self._client), self._convene, self._patience_s, self._stopping, self._note
-        )
+        convening = Convening(self._js, self._convene, self._patience_s, self._stopping, self._note)
         self._routes = Routes(self._config, self._client, convening).all()
         self._slots = [
             asyncio.create_task(self._slot(route.durable))
@@ -174,7 +173,7 @@ class Bridge:
 
     async def _slot(self, durable: Durable) -> None:
         events = await self._js.pull_subscribe_bind(durable=durable.name, stream=durable.stream)
-        waits = pauses(0.5, 10.0)
+        waits = pauses(0.5, AWAY_S)
         while not self._stopping.is_set():
             try:
                 message = await self._next(events)
@@ -182,7 +181,7 @@ class Bridge:
                 self._note("taking events", error)
                 await self._rest(next(waits))
                 continue
-            waits = pauses(0.5, 10.0)
+            waits = pauses(0.5, AWAY_S)
             if message is not None:
                 await self._handle(message)
 

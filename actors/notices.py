@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import nats.errors
 import nats.js.errors
+from nats.js import JetStreamContext
 from nats.js.api import Header
 from pydantic import JsonValue
 
@@ -224,14 +225,19 @@ async def tell(client: Connection, notice: Notice, patience_s: float = 30.0) -> 
     Returns when it is durable, raises Unavailable if that takes longer than `patience_s`.
     """
     try:
-        await patiently(lambda: _publish(client, notice), notice.subject, patience_s)
+        await patiently(lambda: _attempt(client, notice), notice.subject, patience_s)
     except BROKEN as refusal:
         raise Unavailable(f"{notice.subject}: NATS refuses it: {said(refusal)}") from refusal
 
 
-async def _publish(client: Connection, notice: Notice) -> None:
+async def _attempt(client: Connection, notice: Notice) -> None:
     if not client.is_connected and not client.is_closed:
         raise nats.errors.ConnectionReconnectingError
+    await publish(notice, client.streams())
+
+
+async def publish(notice: Notice, js: JetStreamContext) -> None:
+    """One attempt to publish a notice; it is fine if it is there already."""
     headers = {
         Header.MSG_ID.value: notice.only,
         Header.EXPECTED_STREAM.value: JOURNAL,
@@ -240,7 +246,7 @@ async def _publish(client: Connection, notice: Notice) -> None:
         TASK: notice.digest,
     }
     try:
-        await client.streams().publish(notice.subject, notice.message, headers=headers)
+        await js.publish(notice.subject, notice.message, headers=headers)
     except nats.js.errors.APIError as error:
         if error.err_code == RACING:
             raise nats.js.errors.ServiceUnavailableError from error
