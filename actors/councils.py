@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
 
@@ -14,8 +14,9 @@ from actors.council import CouncilHealth
 from actors.patience import pauses
 from actors.roster import NAMESPACE, PREFIX, Roster
 from actors.run import Conclusion, Terms
-from engine.errors import Broken, DeadlineExceeded, InvalidRequest, Unavailable
+from engine.errors import Broken, ConclaveError, DeadlineExceeded, InvalidRequest, Unavailable
 from engine.events import END, Record
+from engine.fanout import ended, merge
 from engine.types import Task
 
 HEALTH_WITHIN_S = 2.0
@@ -25,9 +26,14 @@ ACCEPT_WITHIN_S = 120.0
 """Accepting begins the work, so it waits for an engine that may still start."""
 WAY_BACK_S = 2.0
 """What a decision in time may take on its way to the caller."""
+DURABLE_WITHIN_S = 600.0
+"""How long an end is waited for where only a durable one will do."""
 MOMENT_S = 0.1
 DEATHS = 8
 """A task during which its council dies more often than this is taken to be the cause."""
+
+Patience = Callable[[], Coroutine[Any, Any, None]]
+"""Returns when an end is not waited for any longer."""
 
 Find = Callable[[str], Any]
 """The handle of the actor of that name, None while there is none."""
@@ -76,25 +82,26 @@ class Councils:
         return tuple(self._names)
 
     async def conclude(
-        self, task: Task, terms: Terms | None = None, durable_within_s: float = 600.0
+        self, task: Task, terms: Terms | None = None, patience: Patience | None = None
     ) -> Conclusion:
         """Have a task deliberated to its end, whatever happens to the council meanwhile.
 
-        After the end, waits `durable_within_s` for the journal to hold it. Raises as `stream` does.
+        After the end, waits until the journal holds it or `patience` returns. Raises as `stream`
+        does.
         """
         records: list[Record] = []
-        deadline: float | None = None
-        async with aclosing(self.stream(task, terms)) as stream:
-            while True:
-                try:
-                    record = await _next(stream, deadline)
-                except StopAsyncIteration:
-                    return Conclusion(records, durable=True)
-                except TimeoutError:
-                    return Conclusion(records, durable=False)
-                records[record.seq - 1 :] = [record]
-                if isinstance(record.event, END):
-                    deadline = time.monotonic() + durable_within_s
+        late, waiting = asyncio.Event(), None
+        try:
+            async with aclosing(merge((self.stream(task, terms),), until=late)) as stream:
+                async for record in stream:
+                    records[record.seq - 1 :] = [record]
+                    if isinstance(record.event, END) and waiting is None:
+                        waiting = asyncio.create_task((patience or _patience)())
+                        waiting.add_done_callback(lambda _task: late.set())
+            return Conclusion(records, durable=not late.is_set())
+        finally:
+            if waiting is not None:
+                await ended(waiting)
 
     async def stream(self, task: Task, terms: Terms | None = None) -> AsyncGenerator[Record, None]:
         """The records of a task's deliberation as they come; returns when the end is durable.
@@ -153,11 +160,20 @@ class Councils:
         found: Conclusion = await self._answer(role, ref, READ_WITHIN_S)
         return found
 
+    async def find(self, task_id: str) -> Conclusion | None:
+        """What any council knows of a deliberation, None if none of those that answer does."""
+        asked = (self.read(role, task_id) for role in self.roles)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, ConclaveError):
+                raise answer
+        return next((each for each in answers if isinstance(each, Conclusion)), None)
+
     async def cancel(self, role: str, task_id: str) -> Conclusion:
         """End a deliberation without a decision; NotFound, Ended, or Unavailable."""
         ref = self._handle_of(role).cancel.remote(task_id)
-        records: list[Record] = await self._answer(role, ref, CANCEL_WITHIN_S)
-        return Conclusion(records, durable=True)
+        found: Conclusion = await self._answer(role, ref, CANCEL_WITHIN_S)
+        return found
 
     async def health(self, role: str) -> CouncilHealth | None:
         """The council as it stands, None while it is away or does not answer."""
@@ -212,6 +228,10 @@ class Councils:
         if handle is None:
             raise ActorAway(f"actor {name} is not there")
         return handle
+
+
+async def _patience() -> None:
+    await asyncio.sleep(DURABLE_WITHIN_S)
 
 
 def _left(terms: Terms, ends: float | None) -> Terms:
