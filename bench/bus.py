@@ -23,15 +23,15 @@ from typing import Any, NamedTuple
 
 from actors.bridge import Bridge
 from actors.collector import calm
+from actors.streams import OUTBOUND
 from bench.table import table
 from chaos.arena import ACK_WAIT_S, Arena, arena, settled
 from chaos.evidence import Note
 from chaos.faults import Saboteur
-from chaos.history import OUTBOUND
 from chaos.processes import Process
 from chaos.producer import Producer
 from chaos.workload import Label, Message, shaped
-from engine.config import BusConfig
+from engine.config import Config
 from engine.events import Failed, Record
 from engine.fanout import ended
 from engine.types import Task
@@ -137,7 +137,7 @@ async def _drained() -> tuple[float, float]:
     """Events a second, and how many times the memory of the beginning it has at the end."""
     async with _arena(sites=()) as made:
         await _backlog(made, BACKLOG)
-        process = Process("alone", run_alone, made.config.bus)
+        process = Process("alone", run_alone, made.config)
         process.begin()
         sizes, began = dict[int, int](), 0.0
         while left := (await made.unsettled()).get("waiting", 0):
@@ -159,7 +159,7 @@ async def _backlog(made: Arena, count: int) -> None:
         await asyncio.gather(*map(producer.send, [*known, *[invalid] * 10]))
 
 
-def run_alone(bus: BusConfig, _who: str) -> None:
+def run_alone(config: Config, _who: str) -> None:
     """The life of a bridge for which all deliberations have ended."""
     end = Failed(error_type="QuorumLost", message="", lost={}, tokens={})
 
@@ -167,7 +167,8 @@ def run_alone(bus: BusConfig, _who: str) -> None:
         return Record(deliberation=task.id, seq=1, at=0.0, event=end)
 
     async def live() -> None:
-        await Bridge(bus.model_copy(update={"slots": 16}), ("DEV",), found_done).start()
+        bus = config.bus.model_copy(update={"slots": 16})
+        await Bridge(config.model_copy(update={"bus": bus}), found_done).start()
         await asyncio.Event().wait()
 
     logging.disable(logging.CRITICAL)  # a line for each invalid one, which nobody reads

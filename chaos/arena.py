@@ -17,10 +17,9 @@ from actors.embedded import nats_server
 from actors.nats_server import NatsServer
 from actors.patience import BROKEN
 from actors.provision import provision
-from actors.streams import JOURNAL, PLAN_APPROVED, PLANS
+from actors.streams import JOURNAL, OUTBOUND, PLAN_APPROVED, PLANS
 from chaos.controls import WINDOW_S
 from chaos.evidence import Note, notes
-from chaos.history import OUTBOUND
 from chaos.processes import Process, preload
 from chaos.proxy import Proxy
 from chaos.sites import Site, run_bridge, run_council
