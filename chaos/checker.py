@@ -121,7 +121,7 @@ def _due(found: History) -> Counter[Told]:
             due[
                 Told("deliberation.completed" if one.decided else "deliberation.failed", one.id)
             ] = 1
-            due.update(Told("task.completed", one.id, agent) for agent in one.agents)
+            due.update(Told("task.ended", one.id, agent) for agent in one.agents)
             due.update(Told("task.dispatched", one.id, agent) for agent in one.agents)
     won = {(one.plan, one.role): one.title for one in found.journal}
     approved = {

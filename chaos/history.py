@@ -153,6 +153,7 @@ def _about(message: Stored) -> Told:
     """What a message to the world tells of what."""
     payload: dict[str, str] = json.loads(message.data)["payload"]
     what = message.subject.removeprefix("orchestration.")
+    what = {"task.completed": "task.ended", "task.failed": "task.ended"}.get(what, what)
     if what == "plan.approved":
         return Told(what, payload["plan_id"])
     return Told(what, payload["task_id"], payload.get("agent_id", ""))

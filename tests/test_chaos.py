@@ -31,7 +31,7 @@ from engine.types import Task
 TOLD = [
     Told("plan.approved", "p"),
     *(Told("deliberation.completed", f"{role}-1") for role in ROLES),
-    *(Told(f"task.{what}", f"{r}-1", "a") for what in ("dispatched", "completed") for r in ROLES),
+    *(Told(f"task.{what}", f"{r}-1", "a") for what in ("dispatched", "ended") for r in ROLES),
 ]
 
 
