@@ -12,13 +12,13 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 
 from actors.bus import Connection, connect
-from actors.embedded import MARK, local_ray, marked, nats_server
+from actors.embedded import local_ray, nats_server
 from actors.nats_server import NatsServer
 from actors.provision import provision
 from actors.small_model import cache_dir, materialise_small_model
@@ -27,11 +27,14 @@ from chaos.checker import Breach, check
 from chaos.history import history
 from chaos.producer import Producer
 from chaos.run import Outcome, Plan
-from chaos.workload import MOST_BYTES, ROLES, workload
+from chaos.workload import MOST_BYTES, ROLES, Label, Message, workload
 from engine.config import BusConfig, Config, GrpcConfig, HttpConfig, PoolConfig, fleet_councils
 from engine.types import Budgets, Sampling
 
-EVENTS = 10
+EVENTS = 6
+OURS = "CONCLAVE_CHAOS"
+INVALID = Message(b"{", {}, Label(plan="broken", wrong="json_invalid"))
+"""Among so few there may be no other."""
 VICTIMS = ("BridgeActor", "CouncilProcess", "AgentActor", "nats-server")
 KILL_EVERY_S = 12.0
 READY_WITHIN_S = 240.0
@@ -47,6 +50,7 @@ def plan(seed: int) -> Plan:
 def run(plan: Plan, folder: Path) -> Outcome:
     """Bring everything up, disturb it, and look what became of it."""
     model = materialise_small_model(cache_dir(), print)
+    os.environ[OURS] = folder.name
     with nats_server(folder / "nats") as server, local_ray():
         config = _config(model, server.url)
         asyncio.run(_provisioned(config.bus))
@@ -91,7 +95,7 @@ async def _run(plan: Plan, server: NatsServer, bus: BusConfig) -> Outcome:
     client = await connect(bus, "chaos", lambda: None)
     try:
         producer = Producer(client)
-        await producer.publish(workload(plan.seed, plan.events), per_s=20.0)
+        await producer.publish([*workload(plan.seed, plan.events), [INVALID]], per_s=20.0)
         faults = await _disturbed(client, server)
         quieting = time.monotonic()
         left_over = await settled(client, QUIET_WITHIN_S)
@@ -120,9 +124,11 @@ async def _disturbed(client: Connection, server: NatsServer) -> Counter[str]:
 
 
 def _process_of(actor: str) -> int:
-    """A process of an actor of that class."""
-    for pid in marked(os.environ[MARK]):
-        title = Path(f"/proc/{pid}/cmdline").read_bytes()
-        if title.startswith(f"ray::{actor}".encode()):
-            return pid
+    """A process of an actor of that class, in the Ray that inherited our mark."""
+    mark = f"{OURS}={os.environ[OURS]}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may have ended meanwhile
+            title, marks = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
+            if title.startswith(f"ray::{actor}".encode()) and mark in marks.split(b"\0"):
+                return int(entry.name)
     raise AssertionError(f"no {actor} runs")
