@@ -64,6 +64,7 @@ class Outside:
     async def close(self) -> None:
         """Listen no more and leave."""
         await self._ear.close()
+        await self._connecting.over("bus")
         if self._client is not None:
             await self._client.leave()
 
