@@ -48,8 +48,8 @@ async def provision(js: JetStreamContext, bus: BusConfig) -> None:
 async def _provide_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
     name = wanted.name
     assert name is not None
-    remembers = wanted.duplicate_window is not None
-    fields = (*STREAM_FIELDS, "duplicate_window") if remembers else STREAM_FIELDS
+    own_window = ("duplicate_window",) if wanted.duplicate_window else ()
+    fields = (*STREAM_FIELDS, *own_window)
     try:
         found = await _found(js.stream_info(name))
         if found is None:
