@@ -1,7 +1,8 @@
 """The detached deliberations that have not ended, on the bus; knows nothing of how they are run.
 
-Who was answered "accepted" has nobody waiting, so the work itself must be kept: under a subject of
-its own in the journal's stream, from the acceptance to the durable end.
+Who was answered "accepted" has nobody waiting, so the work itself must be kept: under a key of its
+own in a bucket beside the journal, from the acceptance to the durable end. Whoever may forget work
+that has ended may so not forget what the journal holds.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 from pydantic import ValidationError
 
+from actors.line import Line
 from actors.messages import key_of, next_message
 from actors.patience import BROKEN, patiently, said
 from actors.run import Terms
-from actors.streams import JOURNAL
+from actors.streams import OPEN
 from engine.data import Data
 from engine.errors import Unavailable
 from engine.types import Task
@@ -38,21 +40,21 @@ class Work(Data):
 
 
 class Backlog:
-    """The accepted work of one role. Unavailable where NATS stays away or refuses."""
+    """The accepted work of one role. Unavailable where NATS is away or refuses."""
 
-    def __init__(self, js: JetStreamContext, role: str) -> None:
-        self._js, self._root = js, f"deliberation.open.{role.lower()}"
+    def __init__(self, line: Line, role: str) -> None:
+        self._line, self._root = line, f"$KV.{OPEN}.{role.lower()}"
 
     async def add(self, work: Work) -> None:
         """Keep a piece of work; returns when it is durable."""
         data = work.model_dump_json().encode()
         subject = self._subject(work.task.id)
-        await _asked(lambda: self._js.publish(subject, data), f"accepting {work.task.id}")
+        await self._asked(lambda js: js.publish(subject, data), f"accepting {work.task.id}")
 
     async def remove(self, id: str) -> None:
         """Forget a piece of work that has ended."""
         subject = self._subject(id)
-        await _asked(lambda: self._js.purge_stream(JOURNAL, subject=subject), f"ending {id}")
+        await self._asked(lambda js: js.purge_stream(f"KV_{OPEN}", subject=subject), f"ending {id}")
 
     async def all(self) -> list[Work]:
         """Everything that was accepted and has not ended, in the order of acceptance.
@@ -61,7 +63,7 @@ class Backlog:
         """
         found: dict[str, Work] = {}
         last = 0
-        while (message := await _asked(self._after(last), "reading accepted work")) is not None:
+        while (message := await self._after(last)) is not None:
             assert message.seq is not None
             last = message.seq
             try:
@@ -72,15 +74,16 @@ class Backlog:
                 found.setdefault(work.task.id, work)
         return list(found.values())
 
-    def _after(self, last: int) -> Callable[[], Awaitable[RawStreamMsg | None]]:
-        return lambda: next_message(self._js, self._root, last)
+    async def _after(self, last: int) -> RawStreamMsg | None:
+        return await self._asked(
+            lambda js: next_message(js, self._root, last, f"KV_{OPEN}"), "reading accepted work"
+        )
 
     def _subject(self, id: str) -> str:
         return f"{self._root}.{key_of(id)}"
 
-
-async def _asked(call: Callable[[], Awaitable[T]], what: str) -> T:
-    try:
-        return await patiently(call, what, PATIENCE_S)
-    except BROKEN as error:
-        raise Unavailable(f"{what}: NATS refuses it: {said(error)}") from error
+    async def _asked(self, call: Callable[[JetStreamContext], Awaitable[T]], what: str) -> T:
+        try:
+            return await patiently(lambda: self._line.ask(call), what, PATIENCE_S)
+        except BROKEN as error:
+            raise Unavailable(f"{what}: NATS refuses it: {said(error)}") from error

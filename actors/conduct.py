@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import Any, Literal, Never, Protocol
 
 from actors.ending import end_durably
-from actors.journal import Journal, Writer
+from actors.journal import History, Journal, Unwritten, Writer
+from actors.notices import dispatched
 from actors.run import Run, Stop
+from actors.stories import shown
 from engine.brief import lay
-from engine.config import Limits
+from engine.config import Config
 from engine.decision import failed
 from engine.deliberation import Bell, deliberate
 from engine.errors import (
+    Away,
     ConclaveError,
     Conflict,
     EngineLost,
@@ -25,7 +29,7 @@ from engine.errors import (
     Unavailable,
 )
 from engine.events import END, Convened, Suspended
-from engine.fanout import ended
+from engine.fanout import ended, first
 from engine.forks import Origin, origin_of
 from engine.outside import clipped
 from engine.seats import agents, settled
@@ -33,8 +37,10 @@ from engine.transcript import Transcript, fold
 from engine.types import OUTSIDE, Council, Count, Reply, Task, Turn
 from engine.wording import wording
 
+log = logging.getLogger("conclave.council")
+
 LAST_WORDS_WITHIN_S = 5.0
-"""A suspension that cannot be written is none the worse: the journal is resumed as it is."""
+"""What is not durable by then, or cannot be, is held."""
 CANCELLED = "it was cancelled on request"
 BREAKS = 8
 """What breaks off more often than this, with no turn finished in between, is given up."""
@@ -64,10 +70,10 @@ class Conduct:
     """Drives the runs of one council, and of forks with agents of it, wherever these are seated."""
 
     def __init__(
-        self, council: Council, limits: Limits, pools: Callable[[Council], Pools], outside: Ask
+        self, council: Council, config: Config, pools: Callable[[Council], Pools], outside: Ask
     ) -> None:
-        self._council, self._limits, self._pools_of = council, limits, pools
-        self._outside = outside
+        self._council, self._pools_of, self._outside = council, pools, outside
+        self._limits, self._bus = config.limits, config.bus
         self._pools = pools(council)
         self._elsewhere: dict[str, Pool] = {}
 
@@ -81,15 +87,18 @@ class Conduct:
 
         Conflict if the id belongs to another request, InvalidRequest if the task does not fit.
         """
-        history = await journal.read(run.task.id)
+        kept = journal.take_up(run.task.id)
+        history = await self._history(run, journal) if kept is None else _held(kept)
         transcript = fold(history.records)
         if transcript.task not in (None, run.task):
             raise conflict(run.task)
         for record in history.records:
             run.add(record)
-        if history.ended or run.why is Stop.SUSPEND:  # a cancellation can be lost while reading
-            return
-        writer = journal.writer(run.task.id, history.last)
+        if kept is None:
+            if history.ended or run.why is Stop.SUSPEND:  # a cancellation can be lost while reading
+                return
+            journal.require_room()
+        writer = kept.writer if kept else journal.writer(run.task.id, history.last)
         try:
             work = self._work(run, writer, transcript, journal)
             await _unless(writer.failed(), work)
@@ -98,19 +107,32 @@ class Conduct:
                 raise
             await self._last_words(run, writer, journal)
         finally:
-            await writer.close()
+            await journal.let_go(run.task.id, writer, run.records)
+
+    async def _history(self, run: Run, journal: Journal) -> History:
+        """What the journal holds. While that is away, work begins as if it held nothing.
+
+        If it does, the writer finds that when it is back: what is stored stays.
+        """
+        try:
+            return await journal.read(run.task.id)
+        except Away as away:
+            log.warning("%s begins without its history: %s", run.task.id, away)
+            return History((), 0, ended=False)
 
     async def _work(
         self, run: Run, writer: Writer, transcript: Transcript, journal: Journal
     ) -> None:
-        if run.why is Stop.CANCEL:
+        if run.ended:  # by one that could not wait for it to be durable
+            await writer.ended()
+        elif run.why is Stop.CANCEL:
             await self._end_without(run, writer, journal, "Cancelled", CANCELLED)
         elif transcript.broke_off >= BREAKS:
             why = f"it broke off {transcript.broke_off} times and finished no turn in between"
             await self._end_without(run, writer, journal, "Broken", why)
         else:
             origin = await self._origin(run.task, journal)
-            await self._deliberate(run, writer, transcript, origin)
+            await self._deliberate(run, writer, transcript, origin, journal)
 
     async def _end_without(
         self,
@@ -131,27 +153,38 @@ class Conduct:
     async def _origin(self, task: Task, journal: Journal) -> Origin:
         """The council in force and what is known before anybody is asked; NotFound."""
         if not task.origin:
-            return Origin(self._council, {})
+            return Origin(self._council, {}, None)
         history = await journal.read(task.origin)
         if not history.records:
             raise NotFound(f"no deliberation {task.origin!r} is in the journal to be forked")
         return origin_of(history.records)
 
     async def _deliberate(
-        self, run: Run, writer: Writer, transcript: Transcript, origin: Origin
+        self, run: Run, writer: Writer, transcript: Transcript, origin: Origin, journal: Journal
     ) -> None:
         count = await self._count(self._reach(run.task, origin.council))
         if not (transcript.task or run.terms.clips or run.task.origin):
             self._refuse_what_would_be_clipped(run.task, count)
+        story = origin.story
+        if run.task.story_id and transcript.task is None:
+            story = await shown(journal.story(run.task.story_id, self._bus))
         with self._clocked(run, transcript) as bell:
             before = tuple(run.records)
             speak = partial(self._speak, run.task, count)
             stream = deliberate(
-                run.task, origin.council, speak, count, before, bell, known=origin.known
+                run.task,
+                origin.council,
+                speak,
+                count,
+                before,
+                bell,
+                known=origin.known,
+                story=story,
             )
             async with aclosing(stream) as events:
                 async for event in events:
                     record = run.note(event)
+                    writer.tell(*dispatched(run.records))
                     if isinstance(event, END):
                         await end_durably(run, writer)
                     else:
@@ -193,9 +226,7 @@ class Conduct:
             await self._end_without(run, writer, journal, "Cancelled", CANCELLED)
         elif run.records:
             writer.append(run.note(Suspended(reason="no caller waited for it any more")))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LAST_WORDS_WITHIN_S):
-                    await writer.flush()
+            await first(writer.flush(), journal.lost(), within_s=LAST_WORDS_WITHIN_S)
 
     async def _speak(self, task: Task, count: Count, turn: Turn) -> Reply:
         if turn.pool == OUTSIDE:
@@ -235,6 +266,11 @@ class Conduct:
                     f"has {cut.tokens} tokens and {cut.kept} fit: {self._council.role} takes "
                     f"{room} for rubric, requirements, text and context together",
                 )
+
+
+def _held(kept: Unwritten) -> History:
+    """What this process knows better than the journal does."""
+    return History(tuple(kept.records), 0, ended=False)
 
 
 def conflict(task: Task) -> Conflict:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import Field, ValidationError
 
-from edges.asked import check_caps, identity, invalid
+from edges.asked import identity, invalid
+from engine.caps import check_caps
 from engine.config import Config
 from engine.data import Data
 from engine.errors import InvalidRequest

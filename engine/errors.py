@@ -10,6 +10,7 @@ ConclaveError
 ├── Ended             the deliberation has ended, so nothing can be changed about it
 ├── DeadlineExceeded  the asker's time is up before the end
 ├── Unavailable       something outside is away; the same request may succeed later
+│   └── Away          it is the bus, and what was asked cannot be done without it
 ├── Broken            a bug of ours ended a deliberation; asking again would only repeat it
 ├── Superseded        another writer owns this deliberation now; this one must stop
 └── SpeechFailed      one agent's turn failed for good: it is dropped with this reason
@@ -84,6 +85,10 @@ class DeadlineExceeded(ConclaveError):
 
 class Unavailable(ConclaveError):
     """Something outside is away; the same request may succeed later."""
+
+
+class Away(Unavailable):
+    """The bus is away, and what was asked cannot be done without it."""
 
 
 class Broken(ConclaveError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from engine.early import EARLY_RULES
 from engine.errors import InvalidRequest
-from engine.events import END, Record
+from engine.events import END, Record, StoryContext
 from engine.options import Options, Rule
 from engine.policies import check_seats, named, settle
 from engine.seats import seats, voters
@@ -21,10 +21,14 @@ from engine.types import OUTSIDE, Council, Task
 
 @dataclass(frozen=True)
 class Origin:
-    """What a fork takes over: the council as it was, and the outcomes by the id of their turn."""
+    """What a fork takes over: the council as it was, and the outcomes by the id of their turn.
+
+    Its agents are shown of the `story` what the origin's were.
+    """
 
     council: Council
     known: Mapping[str, Outcome]
+    story: StoryContext | None
 
 
 @dataclass(frozen=True)
@@ -70,14 +74,14 @@ def fork(
     task = options.model_copy(update=changes)
     task = _seated(before, task, left_out)
     _check_change(before, task)
-    return Fork(origin.council, origin.known, task)
+    return Fork(origin.council, origin.known, origin.story, task)
 
 
 def origin_of(records: Sequence[Record]) -> Origin:
     """What a fork of these records takes over; they begin with a Convened."""
     state = fold(records)
     assert state.council is not None
-    return Origin(state.council, dict(state.outcomes))
+    return Origin(state.council, dict(state.outcomes), state.story)
 
 
 def _ended(records: Sequence[Record]) -> Transcript:

@@ -17,7 +17,8 @@ from engine.arrival import Arrival
 from engine.brief import clip
 from engine.config import OutsideAgent
 from engine.errors import InvalidEvent
-from engine.inbound import Id, Plain, Text, inbound, understood
+from engine.inbound import inbound, understood
+from engine.lenient import Id, Plain, Text
 from engine.types import ChoiceForm, Count, Form, JsonForm, LabelOdds, Reply, Task, Turn
 
 ASKED = "agent.request.agent"

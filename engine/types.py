@@ -63,8 +63,8 @@ PROMPT_MARGIN = 400
 class Budgets(Data):
     """Tokens of the pool's tokenizer that each part of a deliberation may take.
 
-    `task` bounds rubric, requirements, task and context together; `draft` one proposal, also after
-    its revision; `critique` one critique as JSON.
+    `task` bounds rubric, requirements, task, context and story together; `draft` one proposal, also
+    after its revision; `critique` one critique as JSON.
     """
 
     task: int = Field(default=1200, ge=64)

@@ -3,6 +3,7 @@
 from grpc import StatusCode
 
 from engine.errors import (
+    Away,
     Broken,
     ConclaveError,
     Conflict,
@@ -31,6 +32,7 @@ ERRORS: list[tuple[ConclaveError, int, StatusCode]] = [
     (Ended("it has ended"), 409, StatusCode.FAILED_PRECONDITION),
     (DeadlineExceeded("too late"), 504, StatusCode.DEADLINE_EXCEEDED),
     (Unavailable("the bus is away"), 503, StatusCode.UNAVAILABLE),
+    (Away("no bus"), 503, StatusCode.UNAVAILABLE),
     (Broken("a bug"), 500, StatusCode.INTERNAL),
     (Superseded("another writer"), 503, StatusCode.UNAVAILABLE),
     (SetupError("no port", "Choose another"), 503, StatusCode.UNAVAILABLE),

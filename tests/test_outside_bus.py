@@ -353,7 +353,7 @@ def matches(pattern: str, subject: str) -> bool:
 
 
 async def test_asking_starts_no_deliberation(
-    seat: Seat, expert: OutsideAgentTwin, client: Connection, nats: NatsServer
+    seat: Seat, expert: OutsideAgentTwin, client: Connection, config: Config
 ) -> None:
     """No durable of ours takes the subject, and a bridge that runs beside convenes nothing."""
     convened: list[Task] = []
@@ -362,7 +362,7 @@ async def test_asking_starts_no_deliberation(
         convened.append(task)
         return ended(task)
 
-    bridge = Bridge(BusConfig(url=nats.url), ("DEV",), convene)
+    bridge = Bridge(config, convene)
     await bridge.start()
     await seen_by(seat(), a_task())
     for stream in STREAMS:
