@@ -152,6 +152,9 @@ def _first_turns(state: Transcript, records: Sequence[Record]) -> dict[str, floa
 def _error(state: Transcript, agent: str) -> dict[str, JsonValue]:
     """Why an agent's task failed, empty if it did not."""
     if agent in state.lost:
+        kind, named, what = state.lost[agent].partition(": ")
+        if named and kind.isidentifier():
+            return {"error": what, "error_type": kind}
         return {"error": state.lost[agent], "error_type": "Dropped"}
     if agent not in state.proposals:
         end = state.end

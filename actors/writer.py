@@ -153,19 +153,22 @@ class Writer:
         await self._turn()
 
     async def _write_all(self) -> None:
-        while self._waiting:
-            most = await self._most()
-            batch = self._batch(min(BATCH_BYTES, most))
-            await self._commit(f"{self._root}.r", await self._fitting(batch_of(batch), most))
-            self._durable += len(batch)
-            self._held -= sum(map(len, batch))
-            await self._turn()
-        await self._tell()
+        """What came while something else was written goes before the end, too."""
+        while self._waiting or self._notices:
+            await (self._write() if self._waiting else self._tell())
         if self._end is not None:
             subject, message, headers = self._end
             await self._commit(subject, await self._fitting_end(message), headers)
             self._held -= len(message)
             self._ended = True
+
+    async def _write(self) -> None:
+        most = await self._most()
+        batch = self._batch(min(BATCH_BYTES, most))
+        await self._commit(f"{self._root}.r", await self._fitting(batch_of(batch), most))
+        self._durable += len(batch)
+        self._held -= sum(map(len, batch))
+        await self._turn()
 
     async def _tell(self) -> None:
         notices, self._notices = self._notices, []
