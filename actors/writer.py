@@ -153,16 +153,16 @@ class Writer:
         await self._turn()
 
     async def _write_all(self) -> None:
-        """What came while something else was written goes before the end, too."""
+        """Write what there is and what comes meanwhile; the end when nothing else is left."""
         while self._waiting or self._notices:
-            await (self._write() if self._waiting else self._tell())
+            await (self._write_batch() if self._waiting else self._tell())
         if self._end is not None:
             subject, message, headers = self._end
             await self._commit(subject, await self._fitting_end(message), headers)
             self._held -= len(message)
             self._ended = True
 
-    async def _write(self) -> None:
+    async def _write_batch(self) -> None:
         most = await self._most()
         batch = self._batch(min(BATCH_BYTES, most))
         await self._commit(f"{self._root}.r", await self._fitting(batch_of(batch), most))

@@ -10,7 +10,9 @@ councils took.
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
@@ -19,17 +21,24 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, NamedTuple
 
+from actors.bridge import Bridge
+from actors.collector import calm
+from actors.streams import OUTBOUND
 from bench.table import table
 from chaos.arena import ACK_WAIT_S, Arena, arena, settled
 from chaos.evidence import Note
 from chaos.faults import Saboteur
-from chaos.history import OUTBOUND
+from chaos.processes import Process
 from chaos.producer import Producer
 from chaos.workload import Label, Message, shaped
+from engine.config import Config
+from engine.events import Failed, Record
 from engine.fanout import ended
+from engine.types import Task
 
 REPETITIONS = 3
 WITHIN_S = 120.0
+BACKLOG = 10_000
 
 
 class Claim(NamedTuple):
@@ -114,10 +123,65 @@ def whole_per_s(roles: tuple[str, ...], count: int) -> Callable[[], Awaitable[fl
     return measure
 
 
+async def drained_per_s() -> float:
+    """Events a second of a bridge alone, from a backlog of invalid ones and of known ones."""
+    return (await _drained())[0]
+
+
+async def growth() -> float:
+    """Its memory at the end of that backlog against that after a tenth of it."""
+    return (await _drained())[1]
+
+
+async def _drained() -> tuple[float, float]:
+    """Events a second, and how many times the memory of the beginning it has at the end."""
+    async with _arena(sites=()) as made:
+        await _backlog(made, BACKLOG)
+        process = Process("alone", run_alone, made.config)
+        process.begin()
+        sizes, began = dict[int, int](), 0.0
+        while left := (await made.unsettled()).get("waiting", 0):
+            began = began or (time.monotonic() if left < BACKLOG else 0.0)
+            sizes[left] = process.resident_bytes
+            await asyncio.sleep(0.05)
+        took = time.monotonic() - began
+        process.signal(signal.SIGKILL)
+        early = next(size for left, size in sizes.items() if left < 0.9 * BACKLOG)
+        return BACKLOG / took, list(sizes.values())[-1] / early
+
+
+async def _backlog(made: Arena, count: int) -> None:
+    """Half of them say again what is done, half of them can never be done."""
+    known = events("known", ("DEV",), 10)
+    invalid = Message(b"{", {}, Label(plan="", wrong="json_invalid"))
+    producer = Producer(made.client)
+    for _ in range(count // 20):
+        await asyncio.gather(*map(producer.send, [*known, *[invalid] * 10]))
+
+
+def run_alone(config: Config, _who: str) -> None:
+    """The life of a bridge for which all deliberations have ended."""
+    end = Failed(error_type="QuorumLost", message="", lost={}, tokens={})
+
+    async def found_done(task: Task) -> Record:
+        return Record(deliberation=task.id, seq=1, at=0.0, event=end)
+
+    async def live() -> None:
+        bus = config.bus.model_copy(update={"slots": 16})
+        await Bridge(config.model_copy(update={"bus": bus}), found_done).start()
+        await asyncio.Event().wait()
+
+    logging.disable(logging.CRITICAL)  # a line for each invalid one, which nobody reads
+    calm()
+    asyncio.run(live())
+
+
 CLAIMS = (
     Claim("takeover after a bridge's death, s", f"<= {ACK_WAIT_S + 2:g}", takeover_s),
     Claim("at work after nats-server is back, s", "<= 5", return_s),
     Claim("bridge's own time per event p99, ms", "<= 20", own_p99_ms),
+    Claim("bridge alone, events/s", ">= 1000", drained_per_s),
+    Claim("its memory, last against first", "<= 1.1", growth),
     Claim("deliberations/s, one council", ">= 50", whole_per_s(("DEV",), 400)),
     Claim("deliberations/s, two councils", ">= 50", whole_per_s(("DEV", "QA"), 400)),
 )

@@ -17,10 +17,9 @@ from actors.embedded import nats_server
 from actors.nats_server import NatsServer
 from actors.patience import BROKEN
 from actors.provision import provision
-from actors.streams import JOURNAL, PLAN_APPROVED, PLANS
+from actors.streams import JOURNAL, OUTBOUND, PLAN_APPROVED, PLANS
 from chaos.controls import WINDOW_S
 from chaos.evidence import Note, notes
-from chaos.history import OUTBOUND
 from chaos.processes import Process, preload
 from chaos.proxy import Proxy
 from chaos.sites import Site, run_bridge, run_council
@@ -60,9 +59,15 @@ class Arena:
     """What there is in a run. `client` is a way of our own to the bus, which nothing cuts."""
 
     def __init__(
-        self, server: NatsServer, client: Connection, folder: Path, clusters: list[Cluster]
+        self,
+        server: NatsServer,
+        client: Connection,
+        folder: Path,
+        clusters: list[Cluster],
+        config: Config,
     ) -> None:
         self.server, self.client, self.folder, self.clusters = server, client, folder, clusters
+        self.config = config
 
     @property
     def processes(self) -> list[Process]:
@@ -114,7 +119,7 @@ async def arena(
             )
             for n in sites
         ]
-        made = Arena(server, client, folder, clusters)
+        made = Arena(server, client, folder, clusters, config)
         for process in made.processes:
             stack.push_async_callback(ended, asyncio.create_task(process.keep()))
         yield made

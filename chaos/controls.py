@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 from nats.aio.msg import Msg
+from nats.js import JetStreamContext
 from nats.js.api import Header
 
 from actors.bus import Connection
 from actors.journal import Journal
-from actors.writer import EXPECTED_SUBJECT, Writer
+from actors.messages import EXPECTED_SUBJECT
+from actors.writer import Writer
 
 CONTROLS = ("ack-first", "plain-publish", "msg-id-only")
 WINDOW_S = 2.0
@@ -26,18 +28,22 @@ async def acknowledge_first(client: Connection, message: Msg) -> None:
 class PlainWriter(Writer):
     """It writes without looking whether somebody else has written."""
 
-    async def _publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> int:
+    async def _publish(
+        self, js: JetStreamContext, subject: str, payload: bytes, headers: dict[str, str]
+    ) -> int:
         plain = {name: value for name, value in headers.items() if name not in EXPECTED}
-        return await super()._publish(subject, payload, plain)
+        return await super()._publish(js, subject, payload, plain)
 
 
 class NumberingWriter(PlainWriter):
     """It relies on the server to remember which records it has seen."""
 
-    async def _publish(self, subject: str, payload: bytes, headers: dict[str, str]) -> int:
+    async def _publish(
+        self, js: JetStreamContext, subject: str, payload: bytes, headers: dict[str, str]
+    ) -> int:
         first = json.loads(payload)["records"][0]["seq"] if subject.endswith(".r") else "end"
         number = {Header.MSG_ID.value: f"{subject}-{first}"}
-        return await super()._publish(subject, payload, headers | number)
+        return await super()._publish(js, subject, payload, headers | number)
 
 
 class PlainJournal(Journal):
@@ -45,7 +51,7 @@ class PlainJournal(Journal):
 
     def writer(self, id: str, last: int) -> Writer:
         """One that writes wherever it is."""
-        return PlainWriter(self._client, id, last, self._patience_s)
+        return PlainWriter(self._line, id, last, self._patience_s)
 
 
 class NumberingJournal(Journal):
@@ -53,7 +59,7 @@ class NumberingJournal(Journal):
 
     def writer(self, id: str, last: int) -> Writer:
         """One that writes wherever it is, unless the server remembers."""
-        return NumberingWriter(self._client, id, last, self._patience_s)
+        return NumberingWriter(self._line, id, last, self._patience_s)
 
 
 JOURNALS: dict[str, type[Journal]] = {

@@ -13,13 +13,12 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, RawStreamMsg
 
 from actors.messages import opened
-from actors.streams import DEADLETTER, JOURNAL, PLANS
+from actors.streams import DEADLETTER, JOURNAL, OUTBOUND, PLANS
 from chaos.legality import check_legal
 from chaos.workload import LABEL, Label
 from engine.events import Convened, Decided, Record, Resumed
 from engine.transcript import Outcome
 
-OUTBOUND = "ORCHESTRATOR_EVENTS"
 BATCH = 200
 
 
@@ -86,6 +85,7 @@ class Deliberation:
         self.decided = isinstance(events[-1], Decided)
         if [record.seq for record in records] != list(range(1, len(records) + 1)):
             self.illegal = "a gap in its records"
+            return
         try:
             check_legal(events)
         except AssertionError as error:
@@ -150,7 +150,7 @@ async def _journal(js: JetStreamContext) -> list[Deliberation]:
     async with aclosing(all_of(js, JOURNAL)) as messages:
         async for message in messages:
             root, _, kind = message.subject.rpartition(".")
-            if kind in ("r", "completed", "failed"):
+            if root.count(".") == 1 and kind in ("r", "completed", "failed"):
                 raw = RawStreamMsg(subject=message.subject, seq=message.seq, data=message.data)
                 read = opened(raw)
                 found[root].add(read.records, message.at, end=read.ended)

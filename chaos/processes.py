@@ -12,6 +12,7 @@ import os
 import signal
 from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -51,6 +52,13 @@ class Process:
     def alive(self) -> bool:
         """Whether it runs, or is stopped."""
         return self._process is not None and self._process.is_alive()
+
+    @property
+    def resident_bytes(self) -> int:
+        """How much memory it has."""
+        assert self._process is not None
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def begin(self) -> None:
         """Fork one."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from contextlib import suppress
 
 HOST = "127.0.0.1"
 CHUNK = 65536
+RESET = struct.pack("ii", 1, 0)
+"""Closing then tells the other side that the connection is broken, not that it has ended."""
 
 
 class Proxy:
@@ -38,6 +42,8 @@ class Proxy:
     def reset(self) -> None:
         """Break all connections; new ones are taken."""
         for writer in self._writers:
+            line: socket.socket = writer.get_extra_info("socket")
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
 
     def refuse(self) -> None:
@@ -64,6 +70,8 @@ class Proxy:
             await asyncio.gather(self._pump(reader, outer), self._pump(inner, writer))
         finally:
             self._writers -= {writer, outer}
+            writer.transport.abort()
+            outer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

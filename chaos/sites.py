@@ -17,11 +17,11 @@ from nats.aio.msg import Msg
 from pydantic import Field
 
 from actors.bridge import Bridge
-from actors.bus import Connection
 from actors.collector import calm
 from actors.council import CouncilActor
 from actors.councils import Councils
 from actors.journal import Journal
+from actors.line import Line
 from actors.roster import Roster
 from actors.run import Run, Terms
 from actors.testing import ScriptedPool
@@ -105,22 +105,25 @@ class WatchedCouncil(CouncilActor):
                 self._evidence.note("superseded", run.task.id)
             self._evidence.note("over", run.task.id)
 
-    async def _connect(self) -> Journal:
-        return await self._kind.connect(self._bus, self._council.id, lambda: self._die(1))
+    def _opened(self) -> Journal:
+        if self._journal is None:
+            self._line = Line(self._bus, self._council.id, lambda: self._die(1))
+            self._journal = self._kind(self._line)
+        return self._journal
 
-    def lose_connection(self) -> None:
+    async def lose_connection(self) -> None:
         """Do what makes the server close the connection for good."""
-        if self._journal is not None:
-            _offend(self._journal._client)  # noqa: SLF001 - no caller can do it
+        self._opened()
+        await (await self._line.up()).publish(TOO_LONG)
 
 
 class WatchedBridge(Bridge):
     """A bridge that notes what it takes, and what each event has cost beside its councils' work."""
 
     def __init__(self, site: Site, councils: Councils, evidence: Evidence) -> None:
-        super().__init__(site.config.bus, councils.roles, self._end_of, lambda: os._exit(1))
+        super().__init__(site.config, self._end_of, lambda: os._exit(1))
         self._councils, self._evidence = councils, evidence
-        self._elsewhere: ContextVar[list[tuple[float, float]]] = ContextVar("elsewhere")
+        self._spans: ContextVar[list[tuple[float, float]]] = ContextVar("spans")
         self._acknowledges_first = site.control == "ack-first"
 
     async def _end_of(self, task: Task) -> Record:
@@ -128,7 +131,7 @@ class WatchedBridge(Bridge):
         try:
             conclusion = await self._councils.conclude(task, ON_THE_BUS)
         finally:
-            self._elsewhere.get().append((began, time.monotonic()))
+            self._spans.get().append((began, time.monotonic()))
         if not conclusion.durable:
             raise Unavailable(f"the end of {task.id} is not in the journal yet")
         return conclusion.records[-1]
@@ -139,16 +142,19 @@ class WatchedBridge(Bridge):
         if self._acknowledges_first:
             assert self._client is not None
             await acknowledge_first(self._client, message)
-        began, elsewhere = time.monotonic(), list[tuple[float, float]]()
-        self._elsewhere.set(elsewhere)
+        self._spans.set([(time.monotonic(), 0.0)])
         await super()._work(message)
-        took = time.monotonic() - began
-        self._evidence.note("left", known.sequence.stream, took - covered(elsewhere))
 
-    def lose_connection(self) -> None:
+    async def _acknowledged(self, message: Msg) -> None:
+        await super()._acknowledged(message)
+        (began, _), *elsewhere = self._spans.get()
+        own = time.monotonic() - began - covered(elsewhere)
+        self._evidence.note("left", message.metadata.sequence.stream, own)
+
+    async def lose_connection(self) -> None:
         """Do what makes the server close the connection for good."""
-        if self._client is not None:
-            _offend(self._client)
+        if self._client is not None and self._client.is_connected:
+            await self._client.publish(TOO_LONG)
 
 
 def covered(spans: list[tuple[float, float]]) -> float:
@@ -158,11 +164,6 @@ def covered(spans: list[tuple[float, float]]) -> float:
         whole += max(0.0, end - max(begin, until))
         until = max(until, end)
     return whole
-
-
-def _offend(client: Connection) -> None:
-    if client.is_connected:
-        asyncio.ensure_future(client.publish(TOO_LONG))  # noqa: RUF006 - it is our last act
 
 
 def run_council(site: Site, role: str, who: str) -> None:
@@ -204,5 +205,7 @@ async def _bridge(bridge: WatchedBridge) -> None:
     await asyncio.Event().wait()
 
 
-def _on_signal(act: Callable[[], None]) -> None:
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, act)
+def _on_signal(act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    acts = set[asyncio.Task[None]]()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, lambda: acts.add(loop.create_task(act())))

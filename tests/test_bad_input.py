@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from bridging import ROLES, fleet
 from bus_fakes import connected, ended, stored
 from deadline import reaches
 from hypothesis import HealthCheck, Phase, given, settings
@@ -33,7 +34,6 @@ from engine.types import Task
 
 pytestmark = pytest.mark.nats
 
-ROLES = ("DEV", "QA")
 NEXT_WITHIN_S = 3.0
 """Three times the second in which the next valid event has to be handled."""
 BATCH = 50
@@ -137,7 +137,7 @@ async def house(nats: NatsServer, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     bus = BusConfig(url=nats.url, ack_wait_s=1.0, slots=4)
     async with connected(nats.url, bus) as client:
         made = House(client)
-        made.bridge = Bridge(bus, ROLES, made.convene, made.close, patience_s=5.0)
+        made.bridge = Bridge(fleet(bus), made.convene, made.close, patience_s=5.0)
         await made.bridge.start()
         yield made
         await made.bridge.stop(grace_s=0)

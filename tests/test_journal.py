@@ -12,6 +12,7 @@ from nats.js import JetStreamContext
 from actors.journal import Journal
 from actors.messages import ending
 from actors.nats_server import NatsServer
+from actors.notices import Notice
 from actors.provision import provision
 from engine.config import BusConfig
 from engine.errors import Superseded, Unavailable
@@ -48,6 +49,29 @@ async def test_many_appends_travel_in_few_messages_and_in_order(journal: Journal
     assert writer.messages <= 2
     assert seqs((await journal.read("x")).records) == list(range(1, 501))
     await writer.close()
+
+
+async def test_what_comes_while_a_notice_is_told_stands_before_the_end(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record appended meanwhile is written, though the end is begun as well by then."""
+    telling, told = asyncio.Event(), asyncio.Event()
+
+    async def slowly(_notice: Notice, _js: JetStreamContext) -> None:
+        telling.set()
+        await told.wait()
+
+    monkeypatch.setattr("actors.writer.publish", slowly)
+    writer = journal.writer("x", 0)
+    writer.append(record("x", 1))
+    writer.tell(Notice("deliberation.notice.y", "deliberation.notice.y", b"{}"))
+    await telling.wait()
+    writer.append(record("x", 2))
+    ending = asyncio.create_task(writer.end(last_record("x", 3), outbound(last_record("x", 3))))
+    await asyncio.sleep(0)
+    told.set()
+    await ending
+    assert seqs((await journal.read("x")).records) == [1, 2, 3]
 
 
 async def test_a_batch_is_split_where_a_message_would_grow_too_large(journal: Journal) -> None:

@@ -16,12 +16,16 @@ STAGES_PY = str(Path(__file__).resolve())
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ["-m", "pytest", "-q", "-m"]
 QUICK = [*PYTEST, "not nats and not ray and not model"]
-TYPED = ["engine", "actors", "edges", "commands", "bench", "serve_app.py", "cli.py"]
+TYPED = ["engine", "actors", "edges", "commands", "bench", "chaos", "serve_app.py", "cli.py"]
 COVERAGE_PERCENT = 97
 PURE, FAR = test_files()
 # They run the same lines thousands of times, which takes twice as long where lines are counted.
 UNTRACED = [f"tests/test_{name}.py" for name in ("any_order", "bench", "hostile", "resume")]
 COVERING = [path for path in PURE if path not in UNTRACED]
+
+THOUSANDS = ["--hypothesis-profile=fuzz", "--timeout=3600"]
+CHAOS = ["-m", "chaos"]
+CONTROLS = ("ack-first", "plain-publish", "msg-id-only")
 
 Step = list[list[str]]
 """Commands that run side by side."""
@@ -33,6 +37,22 @@ STAGES: dict[str, list[Step]] = {
     # The engine has to be covered by those of the quick tests that import nothing else.
     "cover": [[[*QUICK, "--cov=engine", f"--cov-fail-under={COVERAGE_PERCENT}", *COVERING]]],
     "nats": [[[*PYTEST, "nats and not ray and not model"]]],
+    "chaos": [
+        [
+            [*CHAOS, "--seconds", "40", "--events", "600"],
+            [
+                *CHAOS,
+                "--seconds",
+                "12",
+                "--events",
+                "40",
+                "--faults",
+                "0",
+                "--control",
+                "ack-first",
+            ],
+        ]
+    ],
     "real": [[["-m", "actors.small_model"]], [[*PYTEST, "ray or model"]]],
 }
 
@@ -40,7 +60,10 @@ TOGETHER = [["lint"], ["types", "nats"], ["quick"], ["cover"], ["real"]]
 """All stages in their order. Those of one list run side by side: the bus's mostly wait."""
 
 APART: dict[str, list[Step]] = {
-    "fuzz": [[[*QUICK, "--hypothesis-profile=fuzz", "--timeout=3600", *PURE]]],
+    "fuzz": [
+        [[*QUICK, *THOUSANDS, *PURE], [*PYTEST, "nats", *THOUSANDS, "tests/test_bad_input.py"]]
+    ],
+    "siege": [[CHAOS], *([[*CHAOS, "--seconds", "60", "--control", each]] for each in CONTROLS)],
 }
 """What runs only when it is named."""
 
