@@ -16,7 +16,8 @@ from actors import writer as writing
 from actors.bus import Connection
 from actors.journal import Journal
 from actors.nats_server import NatsServer
-from actors.notices import Notice, concluded, dispatched
+from actors.notices import concluded, dispatched
+from actors.telling import Notice
 from actors.writer import Writer
 from engine.config import BusConfig
 from engine.events import Asked, Checked, Resumed
