@@ -101,5 +101,4 @@ class Routes:
 
     async def note(self, arrival: Arrival) -> tuple[Warned, ...]:
         """Something is told of a story."""
-        await self._stories.note(arrival, self._config.bus.max_event_bytes)
-        return ()
+        return await self._stories.note(arrival, self._config.bus.max_event_bytes)
