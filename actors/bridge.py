@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -28,6 +29,7 @@ from engine.arrival import Arrival
 from engine.config import Config
 from engine.data import Data
 from engine.errors import ConclaveError, InvalidEvent, Unavailable
+from engine.fanout import ended
 from engine.lenient import Warned
 
 log = logging.getLogger(__name__)
@@ -37,8 +39,9 @@ FETCH_S = 1.0
 
 AWAY_S = 2.0
 """How long a slot rests at most while there is nothing to be had; then it is back at work soon."""
-MOST_ACKS = 64
-"""So many acknowledgements may be on their way: the next event need not wait for the last one's."""
+MOST_FINISHING = 64
+"""So many events may be buried or acknowledged while their slots are at the next ones already."""
+FINISHED_WITHIN_S = 5.0
 
 
 class Health(Data):
@@ -85,7 +88,7 @@ class Bridge:
         self._routes: dict[str, Route] = {}
         self._mending: Flights[None] = Flights()
         self._slots: list[asyncio.Task[None]] = []
-        self._acks: set[asyncio.Task[None]] = set()
+        self._finishing: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._in_flight = self._handled = self._buried = self._redelivered = 0
         self._warnings: Counter[str] = Counter()
@@ -119,8 +122,9 @@ class Bridge:
             for slot in late:
                 slot.cancel()
             await asyncio.wait(self._slots)
-        if self._acks:
-            await asyncio.wait(self._acks)
+        if self._finishing:
+            await asyncio.wait(self._finishing, timeout=FINISHED_WITHIN_S)
+            await ended(*self._finishing)
         if self._client is not None:
             with suppress(nats.errors.Error):
                 await self._client.flush(timeout=1)  # what was given back must get there
@@ -223,37 +227,53 @@ class Bridge:
         self._redelivered += arrival.deliveries > 1
         try:
             async with self._receipts.kept(message):
-                await self._settle(self._routes[message.metadata.consumer], arrival)
+                refusal = await self._settle(self._routes[message.metadata.consumer], arrival)
         except TROUBLE as error:
-            self._note(_name(arrival), error)
-            rest = 0.0 if self._stopping.is_set() else rest_s(arrival.deliveries)
-            await self._receipts.given_back(message, rest)
+            await self._given_back(message, arrival, error)
         except asyncio.CancelledError:
             await self._receipts.given_back(message)
             raise
         else:
-            await self._acknowledge(message)
+            await self._finish(self._finished(message, arrival, refusal))
 
-    async def _acknowledge(self, message: Msg) -> None:
-        """Begin to, once not too many others are on their way."""
-        while len(self._acks) >= MOST_ACKS:
-            await asyncio.wait(self._acks, return_when=asyncio.FIRST_COMPLETED)
-        ack = asyncio.create_task(self._acknowledged(message))
-        self._acks.add(ack)
-        ack.add_done_callback(self._acks.discard)
-        ack.add_done_callback(self._ended)
-
-    async def _settle(self, route: Route, arrival: Arrival) -> None:
-        """Return when nothing is left to do for the event; some TROUBLE if it must come again."""
+    async def _settle(self, route: Route, arrival: Arrival) -> InvalidEvent | None:
+        """Do what the event asks for; why that can never be. Some TROUBLE if it must come again."""
         try:
             async with self._attempts.begun(arrival):
                 warnings = await route.settle(arrival)
         except InvalidEvent as error:
-            await self._put_away(arrival, error)
+            return error
+        self._handled += 1
+        self._warn(arrival, warnings)
+        return None
+
+    async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin to, once not too much other is finishing."""
+        while len(self._finishing) >= MOST_FINISHING:
+            await asyncio.wait(self._finishing, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(work)
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        task.add_done_callback(self._ended)
+
+    async def _finished(self, message: Msg, arrival: Arrival, refusal: InvalidEvent | None) -> None:
+        """Nothing is left to do but to bury what can never be done, and to say so."""
+        try:
+            if refusal is not None:
+                await self._put_away(arrival, refusal)
+            await self._attempts.forget(arrival)
+        except TROUBLE as error:
+            await self._given_back(message, arrival, error)
         else:
-            self._handled += 1
-            self._warn(arrival, warnings)
-        await self._attempts.forget(arrival)
+            await self._acknowledged(message)
+
+    async def _acknowledged(self, message: Msg) -> None:
+        await self._receipts.settled(message)
+
+    async def _given_back(self, message: Msg, arrival: Arrival, error: BaseException) -> None:
+        self._note(_name(arrival), error)
+        rest = 0.0 if self._stopping.is_set() else rest_s(arrival.deliveries)
+        await self._receipts.given_back(message, rest)
 
     def _warn(self, arrival: Arrival, warnings: tuple[Warned, ...]) -> None:
         """Count what had to be understood, and tell each kind once."""
@@ -267,9 +287,6 @@ class Bridge:
         self._note(f"{_name(arrival)} is buried", error)
         await bury(self._client, arrival, error)
         self._buried += 1
-
-    async def _acknowledged(self, message: Msg) -> None:
-        await self._receipts.settled(message)
 
 
 def _name(arrival: Arrival) -> str:

@@ -95,4 +95,4 @@ async def killed(bridge: Bridge) -> None:
     """End a bridge as a SIGKILL would: nothing is given back, nothing more is said."""
     assert bridge._client is not None
     await bridge._client.leave()
-    await ended(*bridge._slots, *bridge._acks)
+    await ended(*bridge._slots, *bridge._finishing)
