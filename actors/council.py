@@ -34,7 +34,7 @@ TAKE_UP_EVERY_S = 30.0
 
 
 class CouncilHealth(Data):
-    """One council actor as it stands; `since` in Unix seconds."""
+    """One council actor as it stands; `since` in Unix seconds, `trouble` what NATS forbids it."""
 
     council_id: str
     role: str
@@ -44,6 +44,7 @@ class CouncilHealth(Data):
     running: tuple[str, ...]
     pid: int
     since: float
+    trouble: str = ""
 
 
 class CouncilActor:
@@ -168,6 +169,7 @@ class CouncilActor:
             running=tuple(self._runs),
             pid=os.getpid(),
             since=self._since,
+            trouble=self._journal.trouble if self._journal is not None else "",
         )
 
     async def drain(self) -> None:

@@ -74,6 +74,11 @@ class Journal:
         """Leave; writers and followers still at work are stopped by that."""
         await self._client.leave()
 
+    @property
+    def trouble(self) -> str:
+        """What NATS has not permitted of late, empty if nothing."""
+        return self._client.trouble
+
     async def read(self, id: str, patience_s: float | None = None) -> History:
         """All there is of a deliberation, empty if nothing; Unavailable while NATS is away."""
         patience_s = min(self._patience_s, READ_WITHIN_S if patience_s is None else patience_s)

@@ -17,9 +17,10 @@ from servers import Furnished, furnished
 from actors.attempts import Attempts
 from actors.backlog import Work
 from actors.bridge import Bridge
-from actors.bus import Connection, Forbidden, connect
+from actors.bus import Connection, connect
 from actors.deadletter import Letters
 from actors.journal import Journal
+from actors.patience import Forbidden
 from actors.provision import note_floor, provision
 from actors.run import Terms
 from actors.stories import Stories
