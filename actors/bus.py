@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -35,6 +35,7 @@ ANSWER_S = 2
 TROUBLE_S = 60.0
 """How long after it was told a refusal is taken to hold; what is still refused is told again."""
 
+REMEMBERED = 1000
 FORBIDDEN = "permissions violation"
 
 
@@ -61,6 +62,8 @@ class Connection(Client):
             return True
         before = self._refused.pop(text, -math.inf)  # so that the latest is last
         self._refused[text] = time.monotonic()
+        if len(self._refused) > REMEMBERED:
+            del self._refused[next(iter(self._refused))]
         return self._refused[text] - before > TROUBLE_S
 
     async def request(
@@ -193,5 +196,13 @@ def _refusal(bus: BusConfig, error: Exception) -> SetupError | None:
 
 def place(url: str) -> str:
     """The hosts and ports of servers, without credentials."""
-    parts = [urlsplit(each.strip()) for each in url.split(",")]
-    return ", ".join(f"{each.hostname}:{each.port or 4222}" for each in parts)
+    return ", ".join(f"{each.hostname}:{each.port or 4222}" for each in _parts(url))
+
+
+def shown(url: str) -> str:
+    """The URL of servers as anybody may see it."""
+    return ",".join(f"{e.scheme or 'nats'}://{e.hostname}:{e.port or 4222}" for e in _parts(url))
+
+
+def _parts(url: str) -> list[SplitResult]:
+    return [urlsplit(each.strip()) for each in url.split(",")]

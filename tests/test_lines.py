@@ -18,7 +18,7 @@ from servers import Furnished, furnished
 
 import actors.bus
 from actors.bridge import Bridge
-from actors.bus import Connection, connect, place
+from actors.bus import Connection, connect, place, shown
 from actors.council import CouncilActor
 from actors.nats_server import NatsServer
 from actors.patience import Forbidden
@@ -145,6 +145,19 @@ async def test_nothing_is_said_in_the_clear_where_tls_is_wanted(
     assert heard == b""
 
 
+@pytest.mark.parametrize(
+    ("url", "place_", "shown_"),
+    [
+        ("nats://here", "here:4222", "nats://here:4222"),
+        ("tls://u:s3cret@here:1", "here:1", "tls://here:1"),
+        ("nats://a:1, nats://b:2", "a:1, b:2", "nats://a:1,nats://b:2"),
+    ],
+)
+def test_where_a_bus_is_can_be_told_to_anybody(url: str, place_: str, shown_: str) -> None:
+    """For readers, and for who is to connect there."""
+    assert (place(url), shown(url)) == (place_, shown_)
+
+
 # --- credentials ---
 
 WAYS = ("password_file", "token_file", "nkey_file", "creds_file")
@@ -208,7 +221,7 @@ async def test_a_secret_that_was_replaced_holds_at_the_next_connection(tmp_path:
             server.further = _users("new")
             server.start()
             secret(password, "new\n")
-            await until_async(lambda: client.is_connected, "connected again")
+            await until_async(lambda: client.stats["reconnects"] == 1, "connected again")
 
 
 def test_a_user_hears_its_answers_under_a_name_of_its_own(tmp_path: Path) -> None:
@@ -423,8 +436,8 @@ async def test_a_silent_line_can_be_left(nats: NatsServer, monkeypatch: pytest.M
 
 
 @nats
-async def test_what_is_not_permitted_is_said(tmp_path: Path) -> None:
-    """By whoever asks, in its trouble, which passes when it is not told again."""
+async def test_what_is_not_permitted_is_said(tmp_path: Path, caplog: Log) -> None:
+    """To whoever asks, in the trouble, once in the log; it passes when it is not told again."""
     permissions = {"publish": {"deny": ["$JS.API.STREAM.CREATE.>"]}, "subscribe": ">"}
     user = {"user": "conclave", "password": "s3cret", "permissions": permissions}
     file = secret(tmp_path / "password", "s3cret")
@@ -436,6 +449,9 @@ async def test_what_is_not_permitted_is_said(tmp_path: Path) -> None:
                 await js.add_stream(name="MINE", subjects=["mine"])
             assert "does not permit" in client.trouble
             assert "$js.api.stream.create.mine" in client.trouble
+            with pytest.raises(Forbidden):
+                await js.add_stream(name="MINE", subjects=["mine"])
+            assert caplog.text.count("$js.api.stream.create.mine") == 1
             client._refused = {what: at - 61 for what, at in client._refused.items()}
             assert client.trouble == ""
 
