@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 
 .DEFAULT_GOAL := setup
-.PHONY: setup demo serve test fuzz lint mutants bench proto lock clean
+.PHONY: setup demo serve test fuzz chaos lint mutants bench proto lock clean
 
 setup:
 	@$(or $(PYTHON),$(error No Python was found. Install Python 3.11 or newer)) tools/setup.py
@@ -25,9 +25,13 @@ lint: setup
 mutants: setup
 	@$(BIN)/python tools/mutants.py $(FILES)
 
-# The engine's properties with thousands of other examples each; minutes
+# The engine's properties and bad input on a real bus, with thousands of other examples; minutes
 fuzz: setup
 	@$(BIN)/python tools/stages.py fuzz
+
+# Ten minutes in which processes die, stop and are cut off, then three that have to be caught
+chaos: setup
+	@$(BIN)/python tools/stages.py siege
 
 # What the engine costs; bench/ has one file for each BENCH
 BENCH ?= core

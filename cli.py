@@ -168,6 +168,15 @@ def _add_reading(commands: Any) -> None:
     )
     story.add_argument("id", metavar="ID", type=an_id, help="as its events name it")
     story.set_defaults(run=_story)
+
+    listing = add_command(
+        commands, "list", "the deliberations of the journal, newest first", "list", url=True
+    )
+    listing.add_argument(
+        "--limit", type=int, metavar="N", default=20, help="1 to 100, default: %(default)s"
+    )
+    listing.add_argument("--before", type=int, metavar="N", help="go on behind an earlier page")
+    listing.set_defaults(run=_list)
     for name, about in (
         ("councils", "who there is to ask, and what they do now"),
         ("status", "how the engine is: health, troubles, addresses, figures"),
@@ -286,6 +295,14 @@ def _story(options: argparse.Namespace) -> None:
 
     with Client(options.url) as client:
         story(client, options.id, _form(options), _screen())
+
+
+def _list(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.look import deliberations
+
+    with Client(options.url) as client:
+        deliberations(client, options.limit, options.before, _form(options), _screen())
 
 
 def _streams(options: argparse.Namespace) -> None:

@@ -14,9 +14,10 @@ import nats.js.errors
 from nats.js import JetStreamContext
 from nats.js.kv import KeyValue
 
+from actors.patience import BROKEN
 from actors.streams import ATTEMPTS
 from engine.arrival import Arrival
-from engine.errors import Broken, InvalidEvent, Unavailable
+from engine.errors import Broken, ConclaveError, InvalidEvent
 
 CRASHES = 5
 """After so many beginnings with no orderly return an event is buried, so that others get on."""
@@ -24,6 +25,10 @@ SUSPECT = 2
 """After so many it runs beside no other such one, so that the next crash names the culprit."""
 UNCOUNTED = 2
 """So many deliveries cost nothing: most of what comes again was only interrupted."""
+
+TROUBLE: tuple[type[Exception], ...] = (ConclaveError, *BROKEN)
+RETURNS: tuple[type[BaseException], ...] = (asyncio.CancelledError, *TROUBLE)
+"""What brings an event back in order, but for bugs."""
 
 
 class Attempts:
@@ -54,7 +59,9 @@ class Attempts:
             async with self._bugs_counted(arrival, count):
                 try:
                     yield
-                except (Unavailable, asyncio.CancelledError):
+                except Broken:
+                    raise
+                except RETURNS:
                     await self._put(arrival, count)
                     raise
 

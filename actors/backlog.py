@@ -15,6 +15,7 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 from pydantic import ValidationError
 
+from actors.line import Line
 from actors.messages import key_of, next_message
 from actors.patience import BROKEN, patiently, said
 from actors.run import Terms
@@ -39,21 +40,21 @@ class Work(Data):
 
 
 class Backlog:
-    """The accepted work of one role. Unavailable where NATS stays away or refuses."""
+    """The accepted work of one role. Unavailable where NATS is away or refuses."""
 
-    def __init__(self, js: JetStreamContext, role: str) -> None:
-        self._js, self._root = js, f"$KV.{OPEN}.{role.lower()}"
+    def __init__(self, line: Line, role: str) -> None:
+        self._line, self._root = line, f"$KV.{OPEN}.{role.lower()}"
 
     async def add(self, work: Work) -> None:
         """Keep a piece of work; returns when it is durable."""
         data = work.model_dump_json().encode()
         subject = self._subject(work.task.id)
-        await _asked(lambda: self._js.publish(subject, data), f"accepting {work.task.id}")
+        await self._asked(lambda js: js.publish(subject, data), f"accepting {work.task.id}")
 
     async def remove(self, id: str) -> None:
         """Forget a piece of work that has ended."""
         subject = self._subject(id)
-        await _asked(lambda: self._js.purge_stream(f"KV_{OPEN}", subject=subject), f"ending {id}")
+        await self._asked(lambda js: js.purge_stream(f"KV_{OPEN}", subject=subject), f"ending {id}")
 
     async def all(self) -> list[Work]:
         """Everything that was accepted and has not ended, in the order of acceptance.
@@ -62,7 +63,7 @@ class Backlog:
         """
         found: dict[str, Work] = {}
         last = 0
-        while (message := await _asked(self._after(last), "reading accepted work")) is not None:
+        while (message := await self._after(last)) is not None:
             assert message.seq is not None
             last = message.seq
             try:
@@ -73,15 +74,16 @@ class Backlog:
                 found.setdefault(work.task.id, work)
         return list(found.values())
 
-    def _after(self, last: int) -> Callable[[], Awaitable[RawStreamMsg | None]]:
-        return lambda: next_message(self._js, self._root, last, f"KV_{OPEN}")
+    async def _after(self, last: int) -> RawStreamMsg | None:
+        return await self._asked(
+            lambda js: next_message(js, self._root, last, f"KV_{OPEN}"), "reading accepted work"
+        )
 
     def _subject(self, id: str) -> str:
         return f"{self._root}.{key_of(id)}"
 
-
-async def _asked(call: Callable[[], Awaitable[T]], what: str) -> T:
-    try:
-        return await patiently(call, what, PATIENCE_S)
-    except BROKEN as error:
-        raise Unavailable(f"{what}: NATS refuses it: {said(error)}") from error
+    async def _asked(self, call: Callable[[JetStreamContext], Awaitable[T]], what: str) -> T:
+        try:
+            return await patiently(lambda: self._line.ask(call), what, PATIENCE_S)
+        except BROKEN as error:
+            raise Unavailable(f"{what}: NATS refuses it: {said(error)}") from error

@@ -14,12 +14,11 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from pydantic import Field
 
-from actors.attempts import Attempts
+from actors.attempts import TROUBLE, Attempts
 from actors.bus import Connection, connect
 from actors.convening import Convene, Convening
 from actors.deadletter import bury
 from actors.flights import Flights
-from actors.journal import Journal
 from actors.patience import BROKEN, pauses, said
 from actors.provision import note_floor, provision
 from actors.routes import Route, Routes
@@ -38,8 +37,11 @@ FETCH_S = 1.0
 
 GIVEN_BACK_S, LONGEST_BACK_S = 1.0, 60.0
 """How long an event rests that is given back: doubled with each delivery."""
+AWAY_S = 2.0
+"""How long a slot rests at most while there is nothing to be had; then it is back at work soon."""
 FLOOR_EVERY_S = 1.0
-TROUBLE: tuple[type[Exception], ...] = (ConclaveError, *BROKEN)
+MOST_ACKS = 64
+"""So many acknowledgements may be on their way: the next event need not wait for the last one's."""
 
 
 class Health(Data):
@@ -85,6 +87,7 @@ class Bridge:
         self._routes: dict[str, Route] = {}
         self._mending: Flights[None] = Flights()
         self._slots: list[asyncio.Task[None]] = []
+        self._acks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._in_flight = self._handled = self._buried = self._redelivered = 0
         self._warnings: Counter[str] = Counter()
@@ -100,9 +103,7 @@ class Bridge:
             await self._client.leave()
             raise
         self._attempts = Attempts(self._js)
-        convening = Convening(
-            Journal(self._client), self._convene, self._patience_s, self._stopping, self._note
-        )
+        convening = Convening(self._js, self._convene, self._patience_s, self._stopping, self._note)
         self._routes = Routes(self._config, self._client, convening).all()
         self._slots = [
             asyncio.create_task(self._slot(route.durable))
@@ -110,7 +111,7 @@ class Bridge:
             for _ in range(route.slots)
         ]
         for slot in self._slots:
-            slot.add_done_callback(self._slot_ended)
+            slot.add_done_callback(self._ended)
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Take nothing more; let what runs end within the grace, give the rest back."""
@@ -120,6 +121,8 @@ class Bridge:
             for slot in late:
                 slot.cancel()
             await asyncio.wait(self._slots)
+        if self._acks:
+            await asyncio.wait(self._acks)
         if self._client is not None:
             with suppress(nats.errors.Error):
                 await self._client.flush(timeout=1)  # what was given back must get there
@@ -162,15 +165,15 @@ class Bridge:
         self._last_error = f"{what}: {said(error)}"
         log.warning("bridge: %s", self._last_error, exc_info=bug(error))
 
-    def _slot_ended(self, slot: asyncio.Task[None]) -> None:
-        """A slot only ends by itself through a bug: begin anew rather than go on with fewer."""
-        if not slot.cancelled() and (error := slot.exception()) is not None:
-            self._note("slot", error)
+    def _ended(self, work: asyncio.Task[None]) -> None:
+        """What fails here does so through a bug: begin anew rather than go on with less."""
+        if not work.cancelled() and (error := work.exception()) is not None:
+            self._note("bug", error)
             self._on_closed()
 
     async def _slot(self, durable: Durable) -> None:
         events = await self._js.pull_subscribe_bind(durable=durable.name, stream=durable.stream)
-        waits = pauses(0.5, 10.0)
+        waits = pauses(0.5, AWAY_S)
         while not self._stopping.is_set():
             try:
                 message = await self._next(events)
@@ -178,7 +181,7 @@ class Bridge:
                 self._note("taking events", error)
                 await self._rest(next(waits))
                 continue
-            waits = pauses(0.5, 10.0)
+            waits = pauses(0.5, AWAY_S)
             if message is not None:
                 await self._handle(message)
 
@@ -232,6 +235,15 @@ class Bridge:
         else:
             await self._acknowledge(message)
 
+    async def _acknowledge(self, message: Msg) -> None:
+        """Begin to, once not too many others are on their way."""
+        while len(self._acks) >= MOST_ACKS:
+            await asyncio.wait(self._acks, return_when=asyncio.FIRST_COMPLETED)
+        ack = asyncio.create_task(self._acknowledged(message))
+        self._acks.add(ack)
+        ack.add_done_callback(self._acks.discard)
+        ack.add_done_callback(self._ended)
+
     @asynccontextmanager
     async def _kept(self, message: Msg) -> AsyncGenerator[None]:
         """Tell the server, while we work, that the event is in good hands."""
@@ -274,7 +286,7 @@ class Bridge:
         await bury(self._client, arrival, error)
         self._buried += 1
 
-    async def _acknowledge(self, message: Msg) -> None:
+    async def _acknowledged(self, message: Msg) -> None:
         """A lost acknowledgement costs a redelivery, which finds everything done."""
         known = message.metadata
         try:

@@ -12,12 +12,12 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from actors.credentials import credentials
 from actors.patience import BROKEN, Forbidden, said
+from actors.wary import WaryClient
 from engine.config import BusConfig
 from engine.errors import SetupError, Unavailable
 from engine.fanout import ended
@@ -39,8 +39,11 @@ REMEMBERED = 1000
 FORBIDDEN = "permissions violation"
 
 
-class Connection(Client):
+class Connection(WaryClient):
     """A client that reconnects for ever and tells, once, when it is closed against our will."""
+
+    turned: Callable[[], None] = staticmethod(lambda: None)
+    """Called when the connection breaks and when it is mended; whoever keeps it may set it."""
 
     def __init__(self, secure: bool = False) -> None:
         super().__init__()
@@ -146,8 +149,20 @@ async def connect(
         if connecting and (refusal := _refusal(bus, error)) is not None:
             raise refusal  # nats-py would try again for ever; later it must not be disturbed
 
+    async def turned() -> None:
+        client.turned()
+
     first = _first(
-        client, bus, {"closed_cb": closed, "error_cb": troubled, "name": name, **options}
+        client,
+        bus,
+        {
+            "closed_cb": closed,
+            "error_cb": troubled,
+            "disconnected_cb": turned,
+            "reconnected_cb": turned,
+            "name": name,
+            **options,
+        },
     )
     try:
         await asyncio.wait_for(first, patience_s)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from functools import partial
 from typing import Any, Literal, Never, Protocol
 
 from actors.ending import end_durably
-from actors.journal import Journal, Writer
+from actors.journal import History, Journal, Unwritten, Writer
 from actors.notices import dispatched
 from actors.run import Run, Stop
+from actors.stories import shown
 from engine.brief import lay
 from engine.config import Config
 from engine.decision import failed
 from engine.deliberation import Bell, deliberate
 from engine.errors import (
+    Away,
     ConclaveError,
     Conflict,
     EngineLost,
@@ -24,18 +28,19 @@ from engine.errors import (
     NotFound,
     Unavailable,
 )
-from engine.events import END, Convened, StoryContext, Suspended
-from engine.fanout import ended
+from engine.events import END, Convened, Suspended
+from engine.fanout import ended, first
 from engine.forks import Origin, origin_of
+from engine.outside import clipped
 from engine.seats import agents, settled
 from engine.transcript import Transcript, fold
-from engine.types import Council, Count, Reply, Task, Turn
+from engine.types import OUTSIDE, Council, Count, Reply, Task, Turn
 from engine.wording import wording
 
+log = logging.getLogger("conclave.council")
+
 LAST_WORDS_WITHIN_S = 5.0
-"""A suspension that cannot be written is none the worse: the journal is resumed as it is."""
-STORY_WITHIN_S = 1.0
-"""A deliberation can do without what is known of its story."""
+"""What is not durable by then, or cannot be, is held."""
 CANCELLED = "it was cancelled on request"
 BREAKS = 8
 """What breaks off more often than this, with no turn finished in between, is given up."""
@@ -57,13 +62,17 @@ class Pool(Protocol):
 
 
 Pools = Mapping[str, Pool]
+Ask = Callable[[Turn, Task], Awaitable[Reply]]
+"""Asks an agent outside the engine a turn of a task; SpeechFailed where there is no answer."""
 
 
 class Conduct:
     """Drives the runs of one council, and of forks with agents of it, wherever these are seated."""
 
-    def __init__(self, council: Council, config: Config, pools: Callable[[Council], Pools]) -> None:
-        self._council, self._pools_of = council, pools
+    def __init__(
+        self, council: Council, config: Config, pools: Callable[[Council], Pools], outside: Ask
+    ) -> None:
+        self._council, self._pools_of, self._outside = council, pools, outside
         self._limits, self._bus = config.limits, config.bus
         self._pools = pools(council)
         self._elsewhere: dict[str, Pool] = {}
@@ -78,15 +87,18 @@ class Conduct:
 
         Conflict if the id belongs to another request, InvalidRequest if the task does not fit.
         """
-        history = await journal.read(run.task.id)
+        kept = journal.take_up(run.task.id)
+        history = await self._history(run, journal) if kept is None else _held(kept)
         transcript = fold(history.records)
         if transcript.task not in (None, run.task):
             raise conflict(run.task)
         for record in history.records:
             run.add(record)
-        if history.ended or run.why is Stop.SUSPEND:  # a cancellation can be lost while reading
-            return
-        writer = journal.writer(run.task.id, history.last)
+        if kept is None:
+            if history.ended or run.why is Stop.SUSPEND:  # a cancellation can be lost while reading
+                return
+            journal.require_room()
+        writer = kept.writer if kept else journal.writer(run.task.id, history.last)
         try:
             work = self._work(run, writer, transcript, journal)
             await _unless(writer.failed(), work)
@@ -95,12 +107,25 @@ class Conduct:
                 raise
             await self._last_words(run, writer, journal)
         finally:
-            await writer.close()
+            await journal.let_go(run.task.id, writer, run.records)
+
+    async def _history(self, run: Run, journal: Journal) -> History:
+        """What the journal holds. While that is away, work begins as if it held nothing.
+
+        If it does, the writer finds that when it is back: what is stored stays.
+        """
+        try:
+            return await journal.read(run.task.id)
+        except Away as away:
+            log.warning("%s begins without its history: %s", run.task.id, away)
+            return History((), 0, ended=False)
 
     async def _work(
         self, run: Run, writer: Writer, transcript: Transcript, journal: Journal
     ) -> None:
-        if run.why is Stop.CANCEL:
+        if run.ended:  # by one that could not wait for it to be durable
+            await writer.ended()
+        elif run.why is Stop.CANCEL:
             await self._end_without(run, writer, journal, "Cancelled", CANCELLED)
         elif transcript.broke_off >= BREAKS:
             why = f"it broke off {transcript.broke_off} times and finished no turn in between"
@@ -142,13 +167,14 @@ class Conduct:
             self._refuse_what_would_be_clipped(run.task, count)
         story = origin.story
         if run.task.story_id and transcript.task is None:
-            story = await self._story(run.task.story_id, journal)
+            story = await shown(journal.story(run.task.story_id, self._bus))
         with self._clocked(run, transcript) as bell:
             before = tuple(run.records)
+            speak = partial(self._speak, run.task, count)
             stream = deliberate(
                 run.task,
                 origin.council,
-                self._speak,
+                speak,
                 count,
                 before,
                 bell,
@@ -163,17 +189,6 @@ class Conduct:
                         await end_durably(run, writer)
                     else:
                         writer.append(record)
-
-    async def _story(self, story_id: str, journal: Journal) -> StoryContext:
-        """What is known of a story now, or why nothing is: no task waits for that."""
-        try:
-            async with asyncio.timeout(STORY_WITHIN_S):
-                found = await journal.stories(self._bus).of(story_id)
-        except TimeoutError:
-            return StoryContext(missing=f"NATS gave no answer in {STORY_WITHIN_S:g} s")
-        except ConclaveError as trouble:
-            return StoryContext(missing=str(trouble))
-        return found.context if found else StoryContext(missing="no event has told of it")
 
     @contextmanager
     def _clocked(self, run: Run, transcript: Transcript) -> Iterator[Bell]:
@@ -211,11 +226,11 @@ class Conduct:
             await self._end_without(run, writer, journal, "Cancelled", CANCELLED)
         elif run.records:
             writer.append(run.note(Suspended(reason="no caller waited for it any more")))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LAST_WORDS_WITHIN_S):
-                    await writer.flush()
+            await first(writer.flush(), journal.lost(), within_s=LAST_WORDS_WITHIN_S)
 
-    async def _speak(self, turn: Turn) -> Reply:
+    async def _speak(self, task: Task, count: Count, turn: Turn) -> Reply:
+        if turn.pool == OUTSIDE:
+            return clipped(await self._outside(turn, task), turn.max_tokens, count)
         pool = self._pools.get(turn.pool) or self._elsewhere.get(turn.pool)
         if pool is None:
             raise EngineLost(f"pool {turn.pool!r} is not in the configuration any more")
@@ -251,6 +266,11 @@ class Conduct:
                     f"has {cut.tokens} tokens and {cut.kept} fit: {self._council.role} takes "
                     f"{room} for rubric, requirements, text and context together",
                 )
+
+
+def _held(kept: Unwritten) -> History:
+    """What this process knows better than the journal does."""
+    return History(tuple(kept.records), 0, ended=False)
 
 
 def conflict(task: Task) -> Conflict:

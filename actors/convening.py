@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Literal
 
-from actors.journal import Journal
-from actors.messages import digest_of
-from actors.patience import pauses, said
+from nats.js import JetStreamContext
+
+from actors.messages import digest_of, outcome_of
+from actors.patience import patiently, pauses, said
 from actors.verdicts import lasting, passes
 from engine.errors import Broken, Superseded, Unavailable
 from engine.events import Decided, Record
@@ -18,6 +19,9 @@ from engine.types import Task
 
 Convene = Callable[[Task], Awaitable[Record]]
 """Runs the deliberation of a task to its durable end, or finds it done; the end's record."""
+
+LOOK_WITHIN_S = 15.0
+"""The event stays and comes again."""
 
 Status = Literal["completed", "failed"]
 
@@ -30,13 +34,13 @@ class Convening:
 
     def __init__(
         self,
-        journal: Journal,
+        js: JetStreamContext,
         convene: Convene,
         patience_s: float,
         stopping: asyncio.Event,
         note: Callable[[str, BaseException], None],
     ) -> None:
-        self._journal, self._convene, self._patience_s = journal, convene, patience_s
+        self._js, self._convene, self._patience_s = js, convene, patience_s
         self._stopping, self._note = stopping, note
 
     async def ends(self, tasks: Sequence[Task]) -> dict[str, Status]:
@@ -73,7 +77,9 @@ class Convening:
 
     async def _found(self, task: Task) -> Status | None:
         """How it has ended, if it has; another task of the same id is for the council to refuse."""
-        known = await self._journal.outcome(task.id)
+        known = await patiently(
+            lambda: outcome_of(self._js, task.id), "reading the journal", LOOK_WITHIN_S
+        )
         return known.status if known is not None and known.task == digest_of(task) else None
 
     async def _rest(self, seconds: float) -> None:

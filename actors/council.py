@@ -7,21 +7,25 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import Literal
+
+from pydantic import Field
 
 from actors.attendance import Attendance
 from actors.backlog import Backlog, Work
 from actors.conduct import Conduct, Pool, conflict
-from actors.flights import Flights
 from actors.journal import History, Journal
+from actors.line import Line
+from actors.outside import Outside
 from actors.run import Conclusion, Run, Stop, Terms
 from engine.config import Config
 from engine.data import Data
-from engine.errors import Broken, ConclaveError, Ended, NotFound, Superseded, Unavailable
-from engine.events import Record
+from engine.errors import Away, Broken, ConclaveError, Ended, NotFound, Superseded, Unavailable
+from engine.events import END, Record
+from engine.fanout import first
 from engine.transcript import fold
 from engine.types import Council, Task
 
@@ -34,7 +38,11 @@ TAKE_UP_EVERY_S = 30.0
 
 
 class CouncilHealth(Data):
-    """One council actor as it stands; `since` in Unix seconds, `trouble` what NATS forbids it."""
+    """One council actor as it stands; `since` in Unix seconds.
+
+    `ignored` counts by their reason the responses of agents outside that were not taken, `trouble`
+    is what NATS does not permit, empty if nothing.
+    """
 
     council_id: str
     role: str
@@ -44,6 +52,7 @@ class CouncilHealth(Data):
     running: tuple[str, ...]
     pid: int
     since: float
+    ignored: dict[str, int] = Field(default_factory=dict)
     trouble: str = ""
 
 
@@ -65,9 +74,9 @@ class CouncilActor:
         council = config.council(role)
         assert council is not None, f"no council {role} in the configuration"
         self._council, self._bus, self._die = council, config.bus, die
-        self._conduct = Conduct(council, config, partial(pools, config))
+        self._outside = Outside(config.bus, council.id, config.outside(role))
+        self._conduct = Conduct(council, config, partial(pools, config), self._outside.ask)
         self._journal: Journal | None = None
-        self._connecting: Flights[Journal] = Flights()
         self._attendance = Attendance(self._deserted)
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -95,13 +104,17 @@ class CouncilActor:
     async def accept(self, task: Task, terms: Terms) -> tuple[list[Record], bool]:
         """Begin a detached deliberation; returns when it goes on even without this actor.
 
-        The records so far, and whether they are durable: the work itself is.
+        The records so far, and whether they are durable: the work itself is. Unavailable while the
+        bus is away, for nothing could be kept.
         """
+        with _kept():
+            await self._opened().reached()
         run = await self._run(task, terms.model_copy(update={"detached": True}))
         await run.begun()
         if not run.ended:
             self._accepted.add(task.id)
-            await (await self._backlog()).add(Work(task=task, terms=run.terms))
+            with _kept():
+                await self._backlog().add(Work(task=task, terms=run.terms))
             if run.over.is_set():
                 await self._forget(run)
         return run.records, run.over.is_set() and run.failure is None
@@ -132,27 +145,40 @@ class CouncilActor:
         run = self._runs.get(task_id)
         if run is not None and run.records:
             return Conclusion(run.records, durable=False, driven=True)
+        left = self._opened().unwritten(task_id)
+        if left is not None:
+            return Conclusion(left.records, durable=False, driven=False)
         history = await self._known(task_id)
         driven = history.ended or task_id in self._runs or task_id in self._accepted
         return Conclusion(list(history.records), durable=True, driven=driven)
 
-    async def cancel(self, task_id: str) -> list[Record]:
-        """End a deliberation without a decision. NotFound; Ended if it has another end already."""
+    async def cancel(self, task_id: str) -> Conclusion:
+        """End a deliberation without a decision. NotFound; Ended if it has another end already.
+
+        Returns when the end is durable, or is there and the bus is away.
+        """
         while True:
             run = self._runs.get(task_id) or await self._to_cancel(task_id)
             run.stop(Stop.CANCEL)
-            await run.over.wait()
+            await first(run.over.wait(), self._hopeless(run))
             if run.failure is not None:
                 raise run.failure
             if run.was_cancelled:
-                return run.records
+                return Conclusion(run.records, durable=run.over.is_set())
+            await run.over.wait()
+
+    async def _hopeless(self, run: Run) -> None:
+        """Return when a run has its end and the bus is not there to hold it."""
+        await run.ends()
+        await self._opened().lost()
 
     async def _to_cancel(self, task_id: str) -> Run:
         """A run that only ends what does not run; Ended, NotFound."""
-        history = await self._known(task_id)
-        if history.ended:
+        left = self._opened().unwritten(task_id)
+        records = left.records if left is not None else (await self._known(task_id)).records
+        if isinstance(records[-1].event, END):
             raise Ended(f"deliberation {task_id!r} has ended already; its result stays as it is")
-        task = fold(history.records).task
+        task = fold(records).task
         assert task is not None
         return self._runs.get(task_id) or self._start(Run(task, why=Stop.CANCEL))
 
@@ -169,6 +195,7 @@ class CouncilActor:
             running=tuple(self._runs),
             pid=os.getpid(),
             since=self._since,
+            ignored=dict(self._outside.ignored),
             trouble=self._journal.trouble if self._journal is not None else "",
         )
 
@@ -181,11 +208,11 @@ class CouncilActor:
         """See to it that accepted work goes on, whatever stopped it, here or in another actor."""
         while True:
             try:
-                for work in await (await self._backlog()).all():
+                for work in await self._backlog().all():
                     await self._take_up(work)
             except ConclaveError as trouble:
                 log.warning("accepted work is not known yet: %s", trouble)
-            await asyncio.sleep(TAKE_UP_EVERY_S)
+            await self._opened().rest(TAKE_UP_EVERY_S)
 
     async def _take_up(self, work: Work) -> None:
         self._accepted.add(work.task.id)
@@ -226,7 +253,7 @@ class CouncilActor:
     async def _drive(self, run: Run) -> None:
         """Bring a run to its durable end, or close it with what prevents that."""
         try:
-            await self._conduct.bring_to_its_end(run, await self._opened())
+            await self._conduct.bring_to_its_end(run, self._opened())
         except ConclaveError as failure:
             log.warning("deliberation %s stops here: %s", run.task.id, failure)
             run.close(_for_the_caller(failure))
@@ -248,28 +275,26 @@ class CouncilActor:
         """Take ended work out of the backlog; what stays there is found ended at the next look."""
         if run.task.id in self._accepted and run.ended:
             try:
-                await (await self._backlog()).remove(run.task.id)
+                await self._backlog().remove(run.task.id)
             except ConclaveError as trouble:
                 log.warning("%s stays in the backlog: %s", run.task.id, trouble)
             else:
                 self._accepted.discard(run.task.id)
 
     async def _known(self, task_id: str) -> History:
-        history = await (await self._opened()).read(task_id)
+        history = await self._opened().read(task_id)
         if not history.records:
             raise NotFound(f"no deliberation {task_id!r} is in the journal")
         return history
 
-    async def _backlog(self) -> Backlog:
-        return (await self._opened()).backlog(self._council.role)
+    def _backlog(self) -> Backlog:
+        return self._opened().backlog(self._council.role)
 
-    async def _opened(self) -> Journal:
+    def _opened(self) -> Journal:
         if self._journal is None:
-            self._journal = await self._connecting.join("journal", self._connect)
+            line = Line(self._bus, self._council.id, lambda: self._die(1))
+            self._journal = Journal(line)
         return self._journal
-
-    async def _connect(self) -> Journal:
-        return await Journal.connect(self._bus, self._council.id, lambda: self._die(1))
 
 
 async def _is_taken(run: Run) -> bool:
@@ -278,6 +303,17 @@ async def _is_taken(run: Run) -> bool:
         return await run.begun()
     except ConclaveError:
         return False
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Unavailable where the bus is away: "accepted" means that nothing can lose it."""
+    try:
+        yield
+    except Away as away:
+        raise Unavailable(
+            f"nothing can be accepted to go on by itself: {away}, or wait for the decision"
+        ) from away
 
 
 def _for_the_caller(failure: ConclaveError) -> ConclaveError:

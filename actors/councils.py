@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
 
-from actors.calls import ActorAway, call
+from actors.calls import ActorAway, Call, Streamed, call, streamed
 from actors.council import CouncilHealth
 from actors.patience import pauses
 from actors.roster import NAMESPACE, PREFIX, Roster
 from actors.run import Conclusion, Terms
-from engine.errors import Broken, DeadlineExceeded, InvalidRequest, Unavailable
+from engine.errors import Broken, ConclaveError, DeadlineExceeded, InvalidRequest, Unavailable
 from engine.events import END, Record
+from engine.fanout import ended, merge
 from engine.types import Task
 
 HEALTH_WITHIN_S = 2.0
@@ -25,9 +26,14 @@ ACCEPT_WITHIN_S = 120.0
 """Accepting begins the work, so it waits for an engine that may still start."""
 WAY_BACK_S = 2.0
 """What a decision in time may take on its way to the caller."""
+DURABLE_WITHIN_S = 600.0
+"""How long an end is waited for where only a durable one will do."""
 MOMENT_S = 0.1
 DEATHS = 8
 """A task during which its council dies more often than this is taken to be the cause."""
+
+Patience = Callable[[], Coroutine[Any, Any, None]]
+"""Returns when an end is not waited for any longer."""
 
 Find = Callable[[str], Any]
 """The handle of the actor of that name, None while there is none."""
@@ -54,10 +60,21 @@ def named_actors() -> list[str]:
 
 
 class Councils:
-    """All councils of a roster. A call waits up to `patience_s` for a council that is away."""
+    """All councils of a roster. A call waits up to `patience_s` for a council that is away.
 
-    def __init__(self, roster: Roster, find: Find = find_actor, patience_s: float = 120.0) -> None:
+    `find`, `call` and `streamed` are the way to an actor; without them it is Ray's.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        find: Find = find_actor,
+        patience_s: float = 120.0,
+        call: Call = call,
+        streamed: Streamed = streamed,
+    ) -> None:
         self._names, self._find, self._patience_s = roster.councils, find, patience_s
+        self._call, self._streamed = call, streamed
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -65,25 +82,26 @@ class Councils:
         return tuple(self._names)
 
     async def conclude(
-        self, task: Task, terms: Terms | None = None, durable_within_s: float = 600.0
+        self, task: Task, terms: Terms | None = None, patience: Patience | None = None
     ) -> Conclusion:
         """Have a task deliberated to its end, whatever happens to the council meanwhile.
 
-        After the end, waits `durable_within_s` for the journal to hold it. Raises as `stream` does.
+        After the end, waits until the journal holds it or `patience` returns. Raises as `stream`
+        does.
         """
         records: list[Record] = []
-        deadline: float | None = None
-        async with aclosing(self.stream(task, terms)) as stream:
-            while True:
-                try:
-                    record = await _next(stream, deadline)
-                except StopAsyncIteration:
-                    return Conclusion(records, durable=True)
-                except TimeoutError:
-                    return Conclusion(records, durable=False)
-                records[record.seq - 1 :] = [record]
-                if isinstance(record.event, END):
-                    deadline = time.monotonic() + durable_within_s
+        late, waiting = asyncio.Event(), None
+        try:
+            async with aclosing(merge((self.stream(task, terms),), until=late)) as stream:
+                async for record in stream:
+                    records[record.seq - 1 :] = [record]
+                    if isinstance(record.event, END) and waiting is None:
+                        waiting = asyncio.create_task((patience or _patience)())
+                        waiting.add_done_callback(lambda _task: late.set())
+            return Conclusion(records, durable=not late.is_set())
+        finally:
+            if waiting is not None:
+                await ended(waiting)
 
     async def stream(self, task: Task, terms: Terms | None = None) -> AsyncGenerator[Record, None]:
         """The records of a task's deliberation as they come; returns when the end is durable.
@@ -101,7 +119,7 @@ class Councils:
             alive = False
             try:
                 left = _left(terms, ends)
-                async with aclosing(_streamed(self._handle(name), task, left)) as stream:
+                async with aclosing(self._told(self._handle(name), task, left)) as stream:
                     async for record in _until_the_end(stream, task, ends):
                         alive = True
                         if record not in told[record.seq - 1 : record.seq]:
@@ -132,7 +150,7 @@ class Councils:
             try:
                 handle = self._handle_of(role)
                 while True:
-                    await _attended(handle, task_id, watcher)
+                    await self._attended(handle, task_id, watcher)
             except (ActorAway, Unavailable):
                 await asyncio.sleep(pause)
 
@@ -142,11 +160,20 @@ class Councils:
         found: Conclusion = await self._answer(role, ref, READ_WITHIN_S)
         return found
 
+    async def find(self, task_id: str) -> Conclusion | None:
+        """What any council knows of a deliberation, None if none of those that answer does."""
+        asked = (self.read(role, task_id) for role in self.roles)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, ConclaveError):
+                raise answer
+        return next((each for each in answers if isinstance(each, Conclusion)), None)
+
     async def cancel(self, role: str, task_id: str) -> Conclusion:
         """End a deliberation without a decision; NotFound, Ended, or Unavailable."""
         ref = self._handle_of(role).cancel.remote(task_id)
-        records: list[Record] = await self._answer(role, ref, CANCEL_WITHIN_S)
-        return Conclusion(records, durable=True)
+        found: Conclusion = await self._answer(role, ref, CANCEL_WITHIN_S)
+        return found
 
     async def health(self, role: str) -> CouncilHealth | None:
         """The council as it stands, None while it is away or does not answer."""
@@ -157,10 +184,28 @@ class Councils:
             return None
         return found
 
+    async def _told(self, handle: Any, task: Task, terms: Terms) -> AsyncGenerator[Record, None]:
+        """The records that a council actor streams; leaving early cancels the stream there."""
+        caller = uuid.uuid4().hex
+        stream = self._streamed(handle.deliberate, task, terms, caller)
+        try:
+            async with aclosing(stream) as records:
+                async for record in records:
+                    yield record
+        finally:
+            handle.leave.remote(task.id, caller)  # on a busy machine a cancellation can be lost
+
+    async def _attended(self, handle: Any, task_id: str, watcher: str) -> None:
+        try:
+            await self._call(handle.attend.remote(task_id, watcher))
+        except asyncio.CancelledError:
+            handle.leave.remote(task_id, watcher)
+            raise
+
     async def _answer(self, role: str, ref: Any, within_s: float) -> Any:
         try:
             async with asyncio.timeout(within_s):
-                return await call(ref)
+                return await self._call(ref)
         except ActorAway as away:
             raise Unavailable(f"council {role} is away: {away}") from away
         except TimeoutError:
@@ -183,6 +228,10 @@ class Councils:
         if handle is None:
             raise ActorAway(f"actor {name} is not there")
         return handle
+
+
+async def _patience() -> None:
+    await asyncio.sleep(DURABLE_WITHIN_S)
 
 
 def _left(terms: Terms, ends: float | None) -> Terms:
@@ -216,25 +265,3 @@ async def _until_the_end(
         yield record
         if isinstance(record.event, END):
             deadline = None
-
-
-async def _streamed(handle: Any, task: Task, terms: Terms) -> AsyncGenerator[Record, None]:
-    """The records that a council actor streams; leaving early cancels the stream in the actor."""
-    import ray
-
-    caller = uuid.uuid4().hex
-    refs = handle.deliberate.options(num_returns="streaming").remote(task, terms, caller)
-    try:
-        async for ref in refs:
-            yield await call(ref)
-    finally:
-        ray.cancel(refs)
-        handle.leave.remote(task.id, caller)  # on a busy machine a cancellation can be lost
-
-
-async def _attended(handle: Any, task_id: str, watcher: str) -> None:
-    try:
-        await call(handle.attend.remote(task_id, watcher))
-    except asyncio.CancelledError:
-        handle.leave.remote(task_id, watcher)
-        raise

@@ -21,6 +21,8 @@ STREAM_FIELDS = (
     "sources",
     "num_replicas",
 )
+WINDOW = "duplicate_window"
+"""Compared where it matters: else it is the server's own."""
 DURABLE_FIELDS = (
     "filter_subject",
     "ack_policy",
@@ -67,8 +69,13 @@ def of_stream(wanted: StreamConfig, found: StreamConfig | None) -> Standing:
     prefix, _, bucket = wanted.name.partition("_")
     what = {"KV": "bucket", "OBJ": "objects"}.get(prefix)
     return _standing(
-        what or "stream", bucket if what else wanted.name, STREAM_FIELDS, wanted, found
+        what or "stream", bucket if what else wanted.name, fields_of(wanted), wanted, found
     )
+
+
+def fields_of(wanted: StreamConfig) -> tuple[str, ...]:
+    """What of a stream is compared and mended."""
+    return (*STREAM_FIELDS, WINDOW) if wanted.duplicate_window else STREAM_FIELDS
 
 
 def of_durable(stream: str, wanted: ConsumerConfig, found: ConsumerConfig | None) -> Standing:

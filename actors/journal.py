@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import nats.errors
 from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg
 
 from actors.backlog import Backlog
-from actors.bus import Connection, connect
 from actors.ledger import Ledger, Totals
-from actors.messages import (
-    Found,
-    Outcome,
-    envelope,
-    last_message,
-    next_message,
-    opened,
-    outcome,
-    root_of,
-)
+from actors.line import Line
+from actors.listing import Beginning, Listed, Page, beginnings, listed
+from actors.messages import Found, envelope, last_message, next_message, opened, root_of
 from actors.patience import patiently, pauses
 from actors.stories import Stories
+from actors.texts import get
 from actors.writer import Writer
 from engine.config import BusConfig
+from engine.errors import Away, ConclaveError, Unavailable
 from engine.events import Record
+from engine.fanout import ended
+from engine.story import Story
 
-__all__ = ["History", "Journal", "Writer", "envelope"]
+__all__ = ["History", "Journal", "Unwritten", "Writer", "envelope"]
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 READ_WITHIN_S = 15.0
 """Who asks what there is can ask again; only who writes has something to lose by giving up."""
@@ -38,6 +40,9 @@ READ_WITHIN_S = 15.0
 
 CONNECT_S = 10.0
 """A first connection takes no longer; whoever asked may ask again."""
+
+HELD_BYTES = 64 * 1024 * 1024
+"""What one process holds for a bus that is away; with more than that, nothing new is begun."""
 
 
 class History(NamedTuple):
@@ -48,14 +53,26 @@ class History(NamedTuple):
     ended: bool
 
 
-class Journal:
-    """Every deliberation ever journalled, over one connection. The streams must exist."""
+class Unwritten(NamedTuple):
+    """A deliberation that nobody works on now, of which the bus does not hold everything yet."""
 
-    def __init__(self, client: Connection, patience_s: float = 600.0) -> None:
-        self._client = client
-        self._js = client.streams()
-        self._patience_s = patience_s
-        self._ledger = Ledger(self._js)
+    records: list[Record]
+    writer: Writer
+
+
+class Journal:
+    """Every deliberation ever journalled, over one line to the bus. The streams must exist.
+
+    What needs the bus raises Away soon after it is lost. Writers hold what they have until it is
+    back; `held_bytes` is how much may be held when something new begins.
+    """
+
+    def __init__(self, line: Line, patience_s: float = 600.0, held_bytes: int = HELD_BYTES) -> None:
+        self._line, self._patience_s, self._held_bytes = line, patience_s, held_bytes
+        self._ledger = Ledger()
+        self._writers: set[Writer] = set()
+        self._unwritten: dict[str, Unwritten] = {}
+        self._finishing: dict[str, asyncio.Task[None]] = {}
 
     @classmethod
     async def connect(
@@ -67,20 +84,48 @@ class Journal:
         connect_within_s: float = CONNECT_S,
     ) -> Journal:
         """Connect, or raise Unavailable; see `actors.bus.connect` for `on_closed`."""
-        within_s = min(patience_s, connect_within_s)
-        return cls(await connect(bus, name, on_closed, within_s), patience_s)
+        line = Line(bus, name, on_closed)
+        try:
+            await line.within(min(patience_s, connect_within_s))
+        except Unavailable:
+            await line.close()
+            raise
+        return cls(line, patience_s)
 
     async def close(self) -> None:
         """Leave; writers and followers still at work are stopped by that."""
-        await self._client.leave()
+        await ended(*self._finishing.values())
+        await asyncio.gather(*(writer.close() for writer in self._writers))
+        await self._line.close()
+
+    @property
+    def away(self) -> bool:
+        """Whether the bus cannot be reached now."""
+        return self._line.away
+
+    async def reached(self) -> None:
+        """Return when the bus can be reached; Away if it could not be for a moment."""
+        await self._line.within()
+
+    async def lost(self) -> None:
+        """Return when the bus is away, and has been for a moment."""
+        await self._line.lost()
+
+    async def back(self) -> None:
+        """Return when the bus can be reached, however long that takes."""
+        await self._line.up()
+
+    async def rest(self, seconds: float) -> None:
+        """Sleep, but no longer than to the return of the bus if that was away meanwhile."""
+        await self._line.rest(seconds)
 
     @property
     def trouble(self) -> str:
-        """What NATS has not permitted of late, empty if nothing."""
-        return self._client.trouble
+        """What NATS has not permitted of late, empty if nothing or while it is away."""
+        return "" if self._line.away else self._line.trouble
 
     async def read(self, id: str, patience_s: float | None = None) -> History:
-        """All there is of a deliberation, empty if nothing; Unavailable while NATS is away."""
+        """All there is of a deliberation, empty if nothing; Away, or Unavailable if NATS stalls."""
         patience_s = min(self._patience_s, READ_WITHIN_S if patience_s is None else patience_s)
         found = [opened_ async for opened_ in self._written(root_of(id), patience_s)]
         if not found:
@@ -92,36 +137,87 @@ class Journal:
         """The end of a deliberation, None while it has none: one request, however long it is."""
         patience_s = min(self._patience_s, READ_WITHIN_S if patience_s is None else patience_s)
         root = root_of(id)
-        message = await patiently(
-            lambda: last_message(self._js, root), "reading the journal", patience_s
-        )
-        found = None if message is None else opened(message)
-        return found.records[-1] if found is not None and found.ended else None
+        message = await self._asked(lambda js: last_message(js, root), patience_s)
+        if message is None or message.subject is None or message.subject.endswith(".r"):
+            return None
+        return (await self._opened(message, patience_s)).records[-1]
 
-    async def outcome(self, id: str, patience_s: float | None = None) -> Outcome | None:
-        """How a deliberation ended, None while it has no end: one request, and nothing is read."""
-        patience_s = min(self._patience_s, READ_WITHIN_S if patience_s is None else patience_s)
-        root = root_of(id)
-        message = await patiently(
-            lambda: last_message(self._js, root), "reading the journal", patience_s
+    async def page(self, limit: int = 20, before: int | None = None) -> Page:
+        """So many deliberations, the one begun last first; `before` is what another page said."""
+        places = await self._asked(lambda js: beginnings(js, limit + 1, before), READ_WITHIN_S)
+        lines = await asyncio.gather(*map(self._listed, places[:limit]))
+        more = len(places) > limit
+        return Page(
+            deliberations=tuple(line for line in lines if line is not None),
+            before=places[limit - 1].seq if more else None,
         )
-        return None if message is None else outcome(message)
+
+    async def _listed(self, place: Beginning) -> Listed | None:
+        """A line of a page, read from a deliberation's two ends; None where they are gone."""
+        first = await self._next(place.root, place.seq - 1, READ_WITHIN_S)
+        message = await self._asked(lambda js: last_message(js, place.root), READ_WITHIN_S)
+        if first is None or message is None:
+            return None
+        last = await self._opened(message, READ_WITHIN_S)
+        return listed(first.records[0], last.records[-1])
 
     async def totals(self) -> Totals:
         """How many deliberations have ended and how long they took."""
-        return await self._ledger.totals()
+        return await self._line.ask(self._ledger.totals)
 
     def backlog(self, role: str) -> Backlog:
         """The work of a role that was accepted and has not ended."""
-        return Backlog(self._js, role)
+        return Backlog(self._line, role)
 
-    def stories(self, bus: BusConfig) -> Stories:
-        """What is known of stories, over the same connection."""
-        return Stories(self._js, bus)
+    async def story(self, id: str, bus: BusConfig) -> Story | None:
+        """What is known of a story, as much as is shown; None where nothing is. Away."""
+        return await self._line.ask(lambda js: Stories(js, bus).of(id))
 
     def writer(self, id: str, last: int) -> Writer:
         """A writer that goes on behind `last`, as `read` told it."""
-        return Writer(self._client, id, last, self._patience_s)
+        self._writers = {writer for writer in self._writers if writer.held}
+        writer = Writer(self._line, id, last, self._patience_s)
+        self._writers.add(writer)
+        return writer
+
+    def require_room(self) -> None:
+        """Unavailable where too much is held for the bus already to begin anything new."""
+        held = sum(writer.held for writer in self._writers)
+        if held > self._held_bytes:
+            raise Unavailable(
+                f"{held} bytes of records wait for the bus, which is more than "
+                f"{self._held_bytes}: nothing new is begun until it takes them"
+            )
+
+    async def let_go(self, id: str, writer: Writer, records: list[Record]) -> None:
+        """Leave a writer to write what it holds; until that is done, the records stay here."""
+        if not writer.held:
+            await writer.close()
+            return
+        self._unwritten[id] = Unwritten(records, writer)
+        self._finishing[id] = asyncio.create_task(self._finish(id, writer))
+
+    def unwritten(self, id: str) -> Unwritten | None:
+        """What was let go of a deliberation and is not in the stream yet."""
+        return self._unwritten.get(id)
+
+    def take_up(self, id: str) -> Unwritten | None:
+        """The same, to go on behind it with its writer."""
+        found = self._unwritten.pop(id, None)
+        if found is not None:
+            self._finishing.pop(id).cancel()
+        return found
+
+    async def _finish(self, id: str, writer: Writer) -> None:
+        try:
+            await writer.written()
+        except ConclaveError as trouble:
+            log.warning("what was held of %s is not written: %s", id, trouble)
+        finally:
+            found = self._unwritten.get(id)
+            if found is not None and found.writer is writer:
+                del self._unwritten[id], self._finishing[id]
+                await writer.close()
 
     async def follow(self, id: str, after_seq: int = 0) -> AsyncGenerator[Record]:
         """The records behind `after_seq`, those to come as they come, up to the end.
@@ -135,7 +231,8 @@ class Journal:
         async def hear(_message: Msg) -> None:
             heard.set()
 
-        ear = await self._client.subscribe(f"{root}.>", cb=hear)
+        client = await self._line.up()
+        ear = await client.subscribe(f"{root}.>", cb=hear)
         try:
             async for found in self._followed(root, heard):
                 for record in found.records:
@@ -149,7 +246,11 @@ class Journal:
         """A message is heard a moment before it is stored: look eagerly first, then lazily."""
         last, waits = 0, pauses(0.002, 1.0)
         while True:
-            found = await self._next(root, last, self._patience_s)
+            try:
+                found = await self._next(root, last, self._patience_s)
+            except Away:
+                await self._line.up()
+                continue
             if found is None:
                 if await _within(next(waits), heard):
                     waits = pauses(0.002, 1.0)
@@ -167,10 +268,22 @@ class Journal:
             last = found.seq
 
     async def _next(self, root: str, last: int, patience_s: float) -> Found | None:
-        message = await patiently(
-            lambda: next_message(self._js, root, last), "reading the journal", patience_s
-        )
-        return None if message is None else opened(message)
+        message = await self._asked(lambda js: next_message(js, root, last), patience_s)
+        return None if message is None else await self._opened(message, patience_s)
+
+    async def _opened(self, message: RawStreamMsg, patience_s: float) -> Found:
+        """What a message holds, wherever it is."""
+        found = opened(message)
+        text = found.text
+        if text is None:
+            return found
+        message.data = await self._asked(lambda js: get(js, text), patience_s)
+        return opened(message)
+
+    async def _asked(
+        self, call: Callable[[JetStreamContext], Awaitable[T]], patience_s: float
+    ) -> T:
+        return await patiently(lambda: self._line.ask(call), "reading the journal", patience_s)
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:

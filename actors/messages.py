@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import nats.js.errors
 from nats.js import JetStreamContext
@@ -13,6 +14,7 @@ from nats.js.api import RawStreamMsg
 from pydantic import JsonValue, TypeAdapter
 
 from actors.streams import JOURNAL
+from actors.texts import Reference
 from engine.data import Data
 from engine.errors import SetupError
 from engine.events import Record
@@ -26,11 +28,16 @@ ROLE, TOOK_MS, TASK = "Conclave-Role", "Conclave-Took-Ms", "Conclave-Task"
 """Headers of an end, so that statistics and duplicates of its event need not read it."""
 PRODUCER = "conclave"
 
+ENVELOPE = TypeAdapter(dict[str, JsonValue])
+TEXTS_OF = ("decisions", "results")
+"""Where the payload of an end has its authors' texts."""
+
 
 class _Batch(Data):
-    """The payload of an `.r` message."""
+    """The payload of an `.r` message, or where it is if it is too large for one."""
 
-    records: tuple[Record, ...]
+    records: tuple[Record, ...] = ()
+    text: Reference | None = None
 
 
 class Outcome(NamedTuple):
@@ -41,11 +48,15 @@ class Outcome(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The records of one message, its sequence in the stream, and whether nothing follows it."""
+    """The records of one message, its sequence in the stream, and whether nothing follows it.
+
+    `text` is where the message is if it was too large for the stream; it has no records then.
+    """
 
     records: tuple[Record, ...]
     seq: int
     ended: bool
+    text: Reference | None = None
 
 
 def key_of(id: str) -> str:
@@ -56,6 +67,11 @@ def key_of(id: str) -> str:
 def digest_of(task: Task) -> str:
     """What tells a task from every other one of the same id."""
     return hashlib.sha256(task.model_dump_json().encode()).hexdigest()[:32]
+
+
+def digest_of_all(tasks: Sequence[Task]) -> str:
+    """What tells so many tasks from any other ones."""
+    return hashlib.sha256("".join(map(digest_of, tasks)).encode()).hexdigest()[:32]
 
 
 def root_of(id: str) -> str:
@@ -75,10 +91,12 @@ async def next_message(
         raise _missing(stream) from error
 
 
-async def last_message(js: JetStreamContext, root: str) -> RawStreamMsg | None:
-    """The last message of a deliberation, None if there is none."""
+async def last_message(
+    js: JetStreamContext, root: str, exactly: bool = False
+) -> RawStreamMsg | None:
+    """The last message of a deliberation, or `exactly` of a subject; None if there is none."""
     try:
-        return await js.get_last_msg(JOURNAL, f"{root}.>")
+        return await js.get_last_msg(JOURNAL, root if exactly else f"{root}.>")
     except nats.js.errors.NotFoundError as error:
         if error.err_code == NO_MESSAGE:
             return None
@@ -94,8 +112,28 @@ def opened(message: RawStreamMsg) -> Found:
     assert message.seq is not None
     data = message.data or b""
     if message.subject is not None and message.subject.endswith(".r"):
-        return Found(_Batch.model_validate_json(data).records, message.seq, ended=False)
-    return Found((ending(data),), message.seq, ended=True)
+        batch = _Batch.model_validate_json(data)
+        return Found(batch.records, message.seq, ended=False, text=batch.text)
+    end = _carried(data)
+    if isinstance(end, Reference):
+        return Found((), message.seq, ended=True, text=end)
+    return Found((end,), message.seq, ended=True)
+
+
+def batch_of(records: list[bytes]) -> bytes:
+    """The payload of an `.r` message, of records that are JSON already."""
+    return b'{"records":[' + b",".join(records) + b"]}"
+
+
+def elsewhere(text: Reference) -> bytes:
+    """The payload of an `.r` message whose records are in the object store."""
+    return _Batch(text=text).model_dump_json(exclude={"records"}).encode()
+
+
+async def outcome_of(js: JetStreamContext, id: str) -> Outcome | None:
+    """How a deliberation ended, None while it has no end: one request, and nothing is read."""
+    message = await last_message(js, root_of(id))
+    return None if message is None else outcome(message)
 
 
 def outcome(message: RawStreamMsg) -> Outcome | None:
@@ -129,11 +167,45 @@ def envelope(
         "producer": producer,
         "metadata": metadata,
     }
-    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    return _json(document)
 
 
 def ending(message: bytes) -> Record:
     """The record that the envelope of an end carries in its metadata."""
-    return Record.model_validate(
-        TypeAdapter(dict[str, JsonValue]).validate_json(message)["metadata"]["record"]  # type: ignore[index, call-overload]
-    )
+    end = _carried(message)
+    assert isinstance(end, Record), "it was too large and is in the object store"
+    return end
+
+
+def _carried(message: bytes) -> Record | Reference:
+    """What the envelope of an end has in its metadata: its record, or where the whole of it is."""
+    record = ENVELOPE.validate_json(message)["metadata"]["record"]  # type: ignore[index, call-overload]
+    if isinstance(record, dict) and "object" in record:
+        return Reference.model_validate(record)
+    return Record.model_validate(record)
+
+
+def clipped(message: bytes, whole: Reference, most: int) -> bytes:
+    """An end's envelope of at most `most` bytes, and where the whole of it is.
+
+    Its payload keeps every small field. The authors' texts are cut as far as is needed, each that
+    is says so; a packet that does not fit beside them is left out. `message` too large even so
+    comes back too large.
+    """
+    document: dict[str, Any] = json.loads(message)
+    payload = document["payload"]
+    document["metadata"]["record"] = payload["clipped"] = whole.model_dump()
+    proposals = [each["proposal"] for name in TEXTS_OF for each in payload.get(name, ())]
+    texts = [each["content"] for each in proposals]
+    room = max(map(len, texts), default=0)
+    while len(short := _json(document)) > most and (room or payload.get("packet")):
+        room //= 2
+        for each, text in zip(proposals, texts, strict=True):
+            each["content"], each["clipped"] = text[:room], len(text) > room
+        if not room:
+            payload["packet"] = None
+    return short
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()

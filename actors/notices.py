@@ -13,11 +13,21 @@ from typing import NamedTuple
 
 import nats.errors
 import nats.js.errors
+from nats.js import JetStreamContext
 from nats.js.api import Header
 from pydantic import JsonValue
 
 from actors.bus import Connection
-from actors.messages import EXPECTED_SUBJECT, PRODUCER, RACING, WRONG_LAST, envelope, key_of
+from actors.messages import (
+    EXPECTED_SUBJECT,
+    PRODUCER,
+    RACING,
+    TASK,
+    WRONG_LAST,
+    envelope,
+    key_of,
+    last_message,
+)
 from actors.patience import BROKEN, patiently, said
 from actors.streams import JOURNAL
 from engine.errors import Unavailable
@@ -28,18 +38,28 @@ from engine.transcript import Transcript, fold
 from engine.transitions import Transitioned
 
 ROOT = "deliberation.notice"
+LOOK_S = 15.0
 
 
 class Notice(NamedTuple):
-    """One message; of all whose subjects fit `only`, one can ever be published."""
+    """One message; of all whose subjects fit `only`, one can ever be published.
+
+    `digest` tells what it is about from anything else that would be told there.
+    """
 
     subject: str
     only: str
     message: bytes
+    digest: str = ""
 
 
-def plan_approved(event: PlanApproved, outcomes: dict[str, JsonValue]) -> Notice:
-    """A plan's roles have all ended; `outcomes` are by role."""
+def plan_subject(event: PlanApproved) -> str:
+    """Where it is told that a plan's roles have all ended."""
+    return f"{ROOT}.plan.{key_of(_identity(event))}"
+
+
+def plan_approved(event: PlanApproved, outcomes: dict[str, JsonValue], digest: str) -> Notice:
+    """A plan's roles have all ended; `outcomes` are by role, `digest` is that of their tasks."""
     plan = event.plan
     payload: dict[str, JsonValue] = {
         "story_id": plan.story_id,
@@ -48,7 +68,8 @@ def plan_approved(event: PlanApproved, outcomes: dict[str, JsonValue]) -> Notice
         "roles": list(outcomes),
         "outcomes": outcomes,
     }
-    return _notice("plan", _identity(event), "orchestration.plan.approved", payload, event)
+    subject = plan_subject(event)
+    return _notice(subject, "plan.approved", payload, event)._replace(digest=digest)
 
 
 def phase_changed(event: Transitioned) -> Notice:
@@ -60,7 +81,8 @@ def phase_changed(event: Transitioned) -> Notice:
         "to_phase": story.to_phase,
         "timestamp": story.timestamp.isoformat(),
     }
-    return _notice("phase", _identity(event), "orchestration.phase.changed", payload, event)
+    subject = f"{ROOT}.phase.{key_of(_identity(event))}"
+    return _notice(subject, "phase.changed", payload, event)
 
 
 def _identity(event: PlanApproved | Transitioned) -> str:
@@ -68,19 +90,17 @@ def _identity(event: PlanApproved | Transitioned) -> str:
 
 
 def _notice(
-    kind: str,
-    identity: str,
-    event_type: str,
+    subject: str,
+    told: str,
     payload: dict[str, JsonValue],
     event: PlanApproved | Transitioned,
 ) -> Notice:
     at = time.time()
     warnings: list[JsonValue] = [f"{warned.kind} at {warned.where}" for warned in event.warnings]
-    subject = f"{ROOT}.{kind}.{key_of(identity)}"
     message = envelope(
-        event_type,
+        f"orchestration.{told}",
         {"timestamp": _iso(at), **payload},
-        key=key_of(identity),
+        key=subject.removeprefix(f"{ROOT}."),
         correlation_id=event.correlation_id,
         producer=PRODUCER,
         at=at,
@@ -191,28 +211,42 @@ def _iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat()
 
 
+async def digest_told(client: Connection, subject: str) -> str | None:
+    """The digest of the notice that was told there, None while there is none. Unavailable."""
+    found = await patiently(
+        lambda: last_message(client.streams(), subject, exactly=True), subject, LOOK_S
+    )
+    return None if found is None else (found.headers or {}).get(TASK, "")
+
+
 async def tell(client: Connection, notice: Notice, patience_s: float = 30.0) -> None:
     """Publish a notice; it is fine if it is there already.
 
     Returns when it is durable, raises Unavailable if that takes longer than `patience_s`.
     """
     try:
-        await patiently(lambda: _publish(client, notice), notice.subject, patience_s)
+        await patiently(lambda: _attempt(client, notice), notice.subject, patience_s)
     except BROKEN as refusal:
         raise Unavailable(f"{notice.subject}: NATS refuses it: {said(refusal)}") from refusal
 
 
-async def _publish(client: Connection, notice: Notice) -> None:
+async def _attempt(client: Connection, notice: Notice) -> None:
     if not client.is_connected and not client.is_closed:
         raise nats.errors.ConnectionReconnectingError
+    await publish(notice, client.streams())
+
+
+async def publish(notice: Notice, js: JetStreamContext) -> None:
+    """One attempt to publish a notice; it is fine if it is there already."""
     headers = {
         Header.MSG_ID.value: notice.only,
         Header.EXPECTED_STREAM.value: JOURNAL,
         Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: "0",
         EXPECTED_SUBJECT: notice.only,
+        TASK: notice.digest,
     }
     try:
-        await client.streams().publish(notice.subject, notice.message, headers=headers)
+        await js.publish(notice.subject, notice.message, headers=headers)
     except nats.js.errors.APIError as error:
         if error.err_code == RACING:
             raise nats.js.errors.ServiceUnavailableError from error

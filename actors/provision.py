@@ -18,7 +18,7 @@ from nats.js.errors import (
 )
 from nats.js.kv import KeyValue
 
-from actors.drift import DURABLE_FIELDS, STREAM_FIELDS, Standing, of_durable, of_stream
+from actors.drift import DURABLE_FIELDS, Standing, fields_of, of_durable, of_stream
 from actors.patience import patiently
 from actors.streams import BUCKETS, DURABLES, FLOORS, STREAMS, Durable
 from engine.config import BusConfig
@@ -111,7 +111,7 @@ async def _provide_stream(js: JetStreamContext, wanted: StreamConfig) -> Standin
         if found is None:
             await js.add_stream(wanted)
         else:
-            await js.update_stream(found, **{n: getattr(wanted, n) for n in STREAM_FIELDS})
+            await js.update_stream(found, **{n: getattr(wanted, n) for n in fields_of(wanted)})
 
     await _asked(mend, f"stream {wanted.name}", lambda error: _remedy(error, wanted))
     return standing

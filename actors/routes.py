@@ -9,7 +9,9 @@ from pydantic import JsonValue
 
 from actors.bus import Connection
 from actors.convening import Convening
-from actors.notices import phase_changed, plan_approved, tell
+from actors.lately import Lately
+from actors.messages import digest_of_all
+from actors.notices import digest_told, phase_changed, plan_approved, plan_subject, tell
 from actors.stories import Stories
 from actors.streams import (
     CONTEXT_DECISION,
@@ -46,6 +48,7 @@ class Routes:
     def __init__(self, config: Config, client: Connection, convening: Convening) -> None:
         self._config, self._client, self._convening = config, client, convening
         self._stories = Stories(client.streams(), config.bus)
+        self._settled = Lately()
         self._roles = tuple(council.role for council in config.councils)
 
     def all(self) -> dict[str, Route]:
@@ -66,11 +69,16 @@ class Routes:
         """An approved plan: every role decides, then the world is told that all have."""
         event = planning.plan_approved(arrival, self._config.bus.max_event_bytes)
         tasks = planning.tasks(event, self._roles)
-        ends = await self._convening.ends(tasks)
-        outcomes: dict[str, JsonValue] = {
-            task.role: {"task_id": task.id, "status": ends[task.role]} for task in tasks
-        }
-        await tell(self._client, plan_approved(event, outcomes))
+        digest = digest_of_all(tasks)
+        if digest in self._settled:
+            return event.warnings
+        if await digest_told(self._client, plan_subject(event)) != digest:
+            ends = await self._convening.ends(tasks)
+            outcomes: dict[str, JsonValue] = {
+                task.role: {"task_id": task.id, "status": ends[task.role]} for task in tasks
+            }
+            await tell(self._client, plan_approved(event, outcomes, digest))
+        self._settled.add(digest)
         return event.warnings
 
     async def transition(self, arrival: Arrival) -> tuple[Warned, ...]:
@@ -84,7 +92,10 @@ class Routes:
     async def request(self, arrival: Arrival) -> tuple[Warned, ...]:
         """A council is asked."""
         event = requested(arrival, self._config)
-        await self._convening.ends((event.task,))
+        digest = digest_of_all((event.task,))
+        if digest not in self._settled:
+            await self._convening.ends((event.task,))
+            self._settled.add(digest)
         return event.warnings
 
     async def note(self, arrival: Arrival) -> tuple[Warned, ...]:

@@ -141,6 +141,11 @@ class Run:
             raise self.failure
         return bool(self.records)
 
+    async def ends(self) -> None:
+        """Wait for an end, durable or not, or for what prevents it."""
+        while not self.ended and not self._closed:
+            await self._news.wait()
+
     def _latest(self, terms: Terms) -> float:
         """Until when such a caller waits, by the monotonic clock."""
         if terms.detached or terms.timeout_s is None:

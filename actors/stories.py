@@ -18,7 +18,8 @@ from actors.patience import BROKEN, patiently, pauses, said
 from actors.streams import STORIES
 from engine.arrival import Arrival
 from engine.config import BusConfig
-from engine.errors import SetupError, Unavailable
+from engine.errors import ConclaveError, SetupError, Unavailable
+from engine.events import StoryContext
 from engine.story import Note, Story
 from engine.told import told
 
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 PATIENCE_S = 10.0
 """An event that cannot be noted for so long comes again."""
+SHOWN_WITHIN_S = 1.0
+"""A deliberation can do without what is known of its story."""
 STREAM = f"KV_{STORIES}"
 RACES = 100
 """As often one may lose to others that note something of the same story."""
@@ -110,6 +113,18 @@ class Stories:
                 f"a story in bucket {STORIES} cannot be read ({said(error)})",
                 "Another version wrote it, or another program: see `nats kv ls`",
             ) from error
+
+
+async def shown(asked: Awaitable[Story | None]) -> StoryContext:
+    """What a deliberation that begins now is shown, or why nothing: it does not wait for that."""
+    try:
+        async with asyncio.timeout(SHOWN_WITHIN_S):
+            found = await asked
+    except TimeoutError:
+        return StoryContext(missing=f"NATS gave no answer in {SHOWN_WITHIN_S:g} s")
+    except ConclaveError as trouble:
+        return StoryContext(missing=str(trouble))
+    return found.context if found else StoryContext(missing="no event has told of it")
 
 
 def subject_of(story_id: str) -> str:

@@ -18,12 +18,15 @@ from nats.js.api import (
     SubjectTransform,
 )
 
+from engine.config import REMEMBERED_S
+
 DAY = 86_400.0
 PLANS = "PLANNING_EVENTS"
 CONTEXT = "CONTEXT"
 REQUESTS = "AGENT_REQUESTS"
 JOURNAL = "DELIBERATIONS"
 DEADLETTER = "DEADLETTER"
+ANSWERS = "AGENT_RESPONSES"
 OUTBOUND = "ORCHESTRATOR_EVENTS"
 PLAN_APPROVED = "orch-planning-plan-approved"
 STORY_TRANSITIONS = "orch-planning-story-transitions"
@@ -35,6 +38,7 @@ FLOORS = "conclave-floors"
 ATTEMPTS = "conclave-attempts"
 STORIES = "conclave-stories"
 TEXTS = "conclave-texts"
+TEXTS_STREAM = f"OBJ_{TEXTS}"
 OPEN = "conclave-open"
 """The bucket of accepted work that has not ended."""
 
@@ -80,8 +84,8 @@ _OUT = StreamSource(
 STREAMS: tuple[StreamConfig, ...] = (
     _kept(PLANS, "planning.>", 30),
     _kept(CONTEXT, "context.>", 7),
-    _kept(REQUESTS, "agent.request.>", 7),
-    _kept("AGENT_RESPONSES", "agent.response.>", 7),
+    _kept(REQUESTS, "agent.request.>", 7).evolve(duplicate_window=REMEMBERED_S),
+    _kept(ANSWERS, "agent.response.>", 7),
     _ours(JOURNAL, "deliberation.>"),
     _ours(DEADLETTER, "deadletter.>"),
     _kept(OUTBOUND, "orchestration.>", 7).evolve(sources=[_OUT]),

@@ -30,6 +30,8 @@ START_WITHIN_S = 180.0
 """The first answer may take longer: a cold, busy machine imports for a minute."""
 STABLE_S = 60.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 30.0
+BUS_PAUSE_S = 2.0
+"""The longest pause before the bus is looked for again: whoever brings it back waits for us."""
 DRAIN_WITHIN_S = 30.0
 REACH_WITHIN_S = 5.0
 LOOK_BACK_AFTER_S = 30.0
@@ -115,7 +117,7 @@ class Supervisor:
             await asyncio.gather(*(_retire(n) for n in names if n.startswith(f"{PREFIX}{kind}:")))
 
     async def _provide_bus(self) -> None:
-        for pause in pauses(FIRST_PAUSE_S, LAST_PAUSE_S):
+        for pause in pauses(FIRST_PAUSE_S, BUS_PAUSE_S):
             try:
                 await _provision(self._bus)
             except ConclaveError as error:

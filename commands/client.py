@@ -121,6 +121,14 @@ class Client:
         """What is known of a story, as the server tells of it."""
         return self._object(f"/v1/stories/{quote(id, safe='')}", "the story")
 
+    def page(self, limit: int, before: int | None) -> dict[str, Any]:
+        """So many deliberations, the one begun last first, as the server tells of them."""
+        further = "" if before is None else f"&before={before}"
+        found = self._json(self._ask("GET", f"/v1/deliberations?limit={limit}{further}"))
+        if not isinstance(found, dict) or not isinstance(found.get("deliberations"), list):
+            raise self._not_ours("the list of deliberations is none")
+        return found
+
     def councils(self) -> list[dict[str, Any]]:
         """Every council and how it stands, as the server tells of it."""
         found = self._json(self._ask("GET", "/v1/councils"))

@@ -22,6 +22,10 @@ from commands.watch import Form, Screen, json_out
 
 STYLES = {
     "healthy": "green",
+    "completed": "green",
+    "in_progress": "cyan",
+    "suspended": "yellow",
+    "failed": "red",
     "idle": "green",
     "busy": "cyan",
     "degraded": "yellow",
@@ -55,6 +59,33 @@ def councils(client: Client, form: Form, screen: Screen) -> None:
             Text(running),
         )
     screen.out.print(table)
+
+
+def deliberations(
+    client: Client, limit: int, before: int | None, form: Form, screen: Screen
+) -> None:
+    """What the journal holds, the one begun last first, and how to ask for what comes behind."""
+    found = client.page(limit, before)
+    if form is Form.JSON:
+        json_out(screen, json.dumps(found))
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    table.add_column("deliberation", style="bold", overflow="fold")
+    table.add_column("council", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("began", no_wrap=True)
+    table.add_column("story", overflow="fold")
+    for one in _several(found, "deliberations"):
+        table.add_row(
+            Text(_word(one, "id")),
+            Text(_word(one, "role")),
+            _coloured(_word(one, "status")),
+            _at(one.get("began")),
+            Text(_word(one, "story_id")),
+        )
+    screen.out.print(table)
+    if found.get("before") is not None:
+        screen.out.print(f"more: --before {_word(found, 'before')}", highlight=False)
 
 
 def status(client: Client, form: Form, screen: Screen) -> None:
@@ -145,6 +176,13 @@ def _several(found: Mapping[str, Any], name: str) -> list[Any]:
 
 def _since(at: object) -> str:
     return _lasting(time.time() - at) if isinstance(at, int | float) else "-"
+
+
+def _at(moment: object) -> str:
+    """A moment in the reader's own time."""
+    if not isinstance(moment, int | float):
+        return "-"
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
 
 
 def _lasting(seconds: object) -> str:

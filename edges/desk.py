@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -14,21 +14,25 @@ from actors.bridge import Health
 from actors.bus import shown
 from actors.calls import ActorAway, call
 from actors.councils import Councils, Find, find_actor
-from actors.flights import Flights
+from actors.crew import Kind
 from actors.journal import Journal
 from actors.ledger import Totals
+from actors.line import Line
+from actors.listing import Page
 from actors.roster import Roster
 from actors.run import Conclusion, Terms
-from actors.supervisor import State
+from actors.supervisor import Post, State
 from edges.asked import DeliberationRequest, seconds
 from edges.forking import ForkRequest
 from engine.config import Config
 from engine.data import Data
-from engine.errors import ConclaveError, InvalidRequest, NotFound, Unavailable
+from engine.errors import Away, ConclaveError, InvalidRequest, NotFound, Unavailable
 from engine.events import END, Record
 from engine.fanout import ended, merge
 from engine.story import Note
-from engine.types import Task
+from engine.types import OUTSIDE, Task
+
+Standing = Literal["healthy", "degraded", "unhealthy"]
 
 DURABLE_WITHIN_S = 5.0
 COUNTED_WITHIN_S = 10.0
@@ -88,7 +92,7 @@ class Status(Data):
     `uptime_seconds` is the supervisor's. `stats` is None where the journal cannot be read.
     """
 
-    status: Literal["healthy", "degraded", "unhealthy"]
+    status: Standing
     version: str
     uptime_seconds: int
     troubles: tuple[str, ...]
@@ -111,6 +115,14 @@ class StoryView(Data):
     left_out: int
 
 
+class Readiness(Data):
+    """Whether requests can be done: `degraded` where they can, though not all is well."""
+
+    status: Standing
+    troubles: tuple[str, ...]
+    posts: tuple[Post, ...]
+
+
 class Desk:
     """The one place behind all doors; every refusal is a ConclaveError."""
 
@@ -125,7 +137,6 @@ class Desk:
         self._names, self._state, self._find = names, state, find
         self._councils = Councils(names, find)
         self._journal: Journal | None = None
-        self._connecting: Flights[Journal] = Flights()
 
     def admit(self, request: DeliberationRequest, key: str = "") -> Task:
         """The task of a request, checked; `key` is an idempotency key instead of a task_id."""
@@ -141,8 +152,11 @@ class Desk:
         return min(each for each in said if each is not None)
 
     async def conclude(self, task: Task, within_s: float) -> Conclusion:
-        """Deliberate to the end while this call lasts. DeadlineExceeded if it does not come."""
-        return await self._councils.conclude(task, Terms(timeout_s=within_s), DURABLE_WITHIN_S)
+        """Deliberate to the end while this call lasts. DeadlineExceeded if it does not come.
+
+        After the end the journal has DURABLE_WITHIN_S to hold it, while the bus is there.
+        """
+        return await self._councils.conclude(task, Terms(timeout_s=within_s), self._late)
 
     async def accept(self, task: Task, within_s: float) -> Conclusion:
         """Begin a deliberation that goes on by itself; returns when nothing can lose it."""
@@ -151,68 +165,95 @@ class Desk:
     async def follow(self, task: Task, within_s: float) -> AsyncGenerator[Record, None]:
         """Deliberate while the stream is open, and tell what the journal holds, up to the end.
 
-        So under a `seq` there is one record for ever. Where the journal stays behind the end, the
-        rest is told as the council told it.
+        So under a `seq` there is one record for ever. While the bus is away, and where the journal
+        stays behind the end, it is told as the council told it.
         """
         heard: dict[int, Record] = {}
-        late = asyncio.Event()
+        late, told = asyncio.Event(), 0
         async with aclosing(self._councils.stream(task, Terms(timeout_s=within_s))) as live:
             first = await anext(live)  # what cannot be done is refused before anything is told
             heard[first.seq] = first
-            journal = await self._opened()
-            both = merge((journal.follow(task.id), _heard(live, heard, late)), until=late)
-            told = 0
-            async with aclosing(both) as records:
+            journal = self._opened()
+            streams = (journal.follow(task.id), self._heard(live, heard, late), _losses(journal))
+            async with aclosing(merge(streams, until=late)) as records:
                 async for record in records:
-                    if record is not None:
-                        told = record.seq
-                        yield record
+                    for each in _behind(heard, told, record, away=journal.away):
+                        told = each.seq
+                        yield each
+                        if isinstance(each.event, END):
+                            return
         for seq in sorted(seq for seq in heard if seq > told):
             yield heard[seq]
 
+    async def holds(self, end: Record) -> bool:
+        """Whether the journal holds an end that was told, as far as it says so soon."""
+        try:
+            return await self._opened().end(end.deliberation, ANSWER_WITHIN_S) == end
+        except Unavailable:
+            return False
+
     async def watch(self, task_id: str, after_seq: int = 0) -> AsyncGenerator[Record, None]:
         """As `behind`, for an id. NotFound."""
-        async with aclosing(self.behind(await self.journalled(task_id), after_seq)) as records:
+        async with aclosing(self.behind(await self.known(task_id), after_seq)) as records:
             async for record in records:
                 yield record
 
     async def behind(self, known: Conclusion, after_seq: int) -> AsyncGenerator[Record, None]:
         """The journal's records behind `after_seq`, those to come as they come, up to the end.
 
-        While the stream is open its reader counts as a caller; it starts nothing.
+        What the journal does not hold yet is told first. While the stream is open its reader
+        counts as a caller; it starts nothing.
         """
         state = known.state
         assert state.task is not None
-        journal = await self._opened()
+        for record in () if known.durable else known.records[after_seq:]:
+            yield record
+        if not known.durable:
+            after_seq = max(after_seq, len(known.records))
+            if state.end is not None:
+                return
         async with (
             self._attending(state.task, alive=state.end is None),
-            aclosing(journal.follow(state.task.id, after_seq)) as records,
+            aclosing(self._opened().follow(state.task.id, after_seq)) as records,
         ):
             async for record in records:
                 yield record
 
+    async def known(self, task_id: str) -> Conclusion:
+        """What the journal holds of a deliberation, or a council for it; NotFound."""
+        try:
+            return await self.journalled(task_id)
+        except (NotFound, Unavailable):
+            found = await self._councils.find(task_id)
+            if found is None:
+                raise
+            return found
+
     async def journalled(self, task_id: str) -> Conclusion:
         """What the journal holds of a deliberation; NotFound."""
-        history = await (await self._opened()).read(task_id, ANSWER_WITHIN_S)
+        history = await self._opened().read(task_id, ANSWER_WITHIN_S)
         if not history.records:
             raise NotFound(f"no deliberation {task_id!r}; ids are those that a request was given")
         return Conclusion(list(history.records), durable=True)
 
     async def story(self, story_id: str) -> StoryView:
         """What the agents of the next deliberation of a story will be shown. NotFound."""
-        stories = (await self._opened()).stories(self.config.bus)
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                found = await stories.of(story_id.strip())
+                found = await self._opened().story(story_id.strip(), self.config.bus)
         except TimeoutError:
             raise Unavailable(f"NATS does not tell of story {story_id!r}; ask again") from None
         if found is None:
             raise NotFound(f"no event has told of story {story_id!r}")
         return StoryView(hash=found.hash, text=found.text, **dict(found))
 
+    async def page(self, limit: int, before: int | None) -> Page:
+        """So many deliberations of the journal, the one begun last first."""
+        return await self._opened().page(limit, before)
+
     async def read(self, task_id: str) -> Conclusion:
         """What is known of a deliberation: its council says, or the journal while that is away."""
-        known = await self.journalled(task_id)
+        known = await self.known(task_id)
         try:
             return await self._councils.read(_role(known), task_id)
         except (Unavailable, InvalidRequest):
@@ -221,8 +262,8 @@ class Desk:
     async def cancel(self, task_id: str) -> Conclusion:
         """End a deliberation without a decision. NotFound; Ended if it has its end."""
         try:
-            role = _role(await self.journalled(task_id))
-        except NotFound:
+            role = _role(await self.known(task_id))
+        except (NotFound, Away):
             running = [c.role for c in await self.councils() if task_id in c.running]
             if not running:
                 raise
@@ -242,31 +283,48 @@ class Desk:
         except TimeoutError as error:
             raise Unavailable("the supervisor does not answer; Serve replaces it") from error
 
+    async def readiness(self) -> Readiness:
+        """Whether requests can be done now; Unavailable where the supervisor does not answer."""
+        state, bus = await asyncio.gather(self.standing(), self._bus_trouble())
+        troubles = (*bus, *state.troubles)
+        return Readiness(status=_verdict(state, troubles), troubles=troubles, posts=state.posts)
+
     async def status(self) -> Status:
         """The whole as it stands; what cannot be asked is a trouble and no error."""
-        state, stats, pools, bridge = await asyncio.gather(
+        state, stats, bus, pools, bridge = await asyncio.gather(
             _or_trouble(self.standing()),
             _or_trouble(self._stats()),
+            self._bus_trouble(),
             self._pools(),
             self._health(self._names.bridge),
         )
-        silent = [str(each) for each in (state, stats) if isinstance(each, ConclaveError)]
+        known = [each for each in (state, stats) if isinstance(each, ConclaveError)]
+        silent = [*bus, *(str(each) for each in known if not (bus and isinstance(each, Away)))]
         found = state if isinstance(state, State) else None
+        troubles = (*silent, *(found.troubles if found else ()))
         return Status(
-            status=_verdict(found, silent),
+            status=_verdict(found, troubles),
             version=version("conclave"),
             uptime_seconds=int(time.time() - found.since) if found else 0,
-            troubles=(*silent, *(found.troubles if found else ())),
+            troubles=troubles,
             stats=stats if isinstance(stats, Stats) else None,
             pools=tuple(pools.values()),
             bus=BusStatus(url=shown(self.config.bus.url), bridge=bridge),
         )
 
+    async def _bus_trouble(self) -> list[str]:
+        """That the bus is away, as seen from here."""
+        try:
+            await self._opened().reached()
+        except Unavailable as away:
+            return [f"bus: {away}"]
+        return []
+
     async def _stats(self) -> Stats:
         async def totals() -> Totals:
             try:
                 async with asyncio.timeout(COUNTED_WITHIN_S):
-                    return await (await self._opened()).totals()
+                    return await self._opened().totals()
             except TimeoutError:
                 raise Unavailable("the journal's ends are not counted yet; ask again") from None
 
@@ -304,7 +362,8 @@ class Desk:
         council = self.config.council(role)
         assert council is not None
         health = await self._councils.health(role)
-        seats = [pools[name] for name in dict.fromkeys(agent.pool for agent in council.agents)]
+        named = dict.fromkeys(a.pool for a in council.agents if a.pool != OUTSIDE)
+        seats = [pools[name] for name in named]
         able = all(any(agent and agent.state == "ready" for agent in p.agents) for p in seats)
         return CouncilInfo(
             council_id=council.id,
@@ -328,28 +387,61 @@ class Desk:
             if waiting is not None:
                 await ended(waiting)
 
-    async def _opened(self) -> Journal:
-        if self._journal is None:
-            self._journal = await self._connecting.join("journal", self._connect)
-        return self._journal
+    async def _heard(
+        self, live: AsyncGenerator[Record, None], heard: dict[int, Record], late: asyncio.Event
+    ) -> AsyncGenerator[None, None]:
+        """Keep a stream going and what it tells; `late` is when its end is not waited for."""
+        async for record in live:
+            heard[record.seq] = record
+            yield None
+            if isinstance(record.event, END):
+                await self._late()
+                late.set()
+                return
 
-    async def _connect(self) -> Journal:
-        return await Journal.connect(
-            self.config.bus, "conclave-edge", self._closed, connect_within_s=ANSWER_WITHIN_S
-        )
+    async def _late(self) -> None:
+        """Return when the journal has had its time for an end, or the bus is away."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DURABLE_WITHIN_S):
+                await self._opened().lost()
+
+    def _opened(self) -> Journal:
+        if self._journal is None:
+            self._journal = Journal(Line(self.config.bus, "conclave-edge", self._closed))
+        return self._journal
 
     def _closed(self) -> None:
         """NATS closed the connection for good: the next reader opens another one."""
         self._journal = None
 
 
-def _verdict(state: State | None, silent: list[str]) -> Literal["healthy", "degraded", "unhealthy"]:
-    if state is None:
+async def _losses(journal: Journal) -> AsyncGenerator[None, None]:
+    """Say so each time the bus is away."""
+    while True:
+        await journal.lost()
+        yield None
+        await journal.back()
+
+
+def _behind(
+    heard: dict[int, Record], told: int, record: Record | None, *, away: bool
+) -> list[Record]:
+    """What is to be told next: a record of the journal, or what was heard while that is away."""
+    if record is not None:
+        return [record] if record.seq > told else []
+    return [heard[seq] for seq in sorted(heard) if seq > told] if away else []
+
+
+def _verdict(state: State | None, troubles: Sequence[str]) -> Standing:
+    """Without the bus all can be decided; without any engine or council, nothing."""
+    if state is None or not all(_any_ready(state, kind) for kind in ("agent", "council")):
         return "unhealthy"
-    able = {post.kind for post in state.posts if post.state == "ready"}
-    if state.bus or not {"agent", "council"} <= able:
-        return "unhealthy"
-    return "degraded" if silent or state.troubles else "healthy"
+    return "degraded" if troubles else "healthy"
+
+
+def _any_ready(state: State, kind: Kind) -> bool:
+    states = [post.state for post in state.posts if post.kind == kind]
+    return not states or "ready" in states
 
 
 async def _or_trouble(asked: Awaitable[State | Stats]) -> State | Stats | ConclaveError:
@@ -357,18 +449,6 @@ async def _or_trouble(asked: Awaitable[State | Stats]) -> State | Stats | Concla
         return await asked
     except ConclaveError as trouble:
         return trouble
-
-
-async def _heard(
-    live: AsyncGenerator[Record, None], heard: dict[int, Record], late: asyncio.Event
-) -> AsyncGenerator[None, None]:
-    """Keep a stream going and what it tells; after its end the journal has DURABLE_WITHIN_S."""
-    async for record in live:
-        heard[record.seq] = record
-        if isinstance(record.event, END):
-            asyncio.get_running_loop().call_later(DURABLE_WITHIN_S, late.set)
-            break
-    yield None
 
 
 def _role(known: Conclusion) -> str:

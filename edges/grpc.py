@@ -67,7 +67,8 @@ class GrpcDoor:
             async for record in records:
                 update = progress.update(record)
                 if progress.state.end is not None:
-                    update.result.CopyFrom(contract.response(progress.state, durable=True))
+                    durable = await self._desk.holds(record)
+                    update.result.CopyFrom(contract.response(progress.state, durable))
                 yield update
         _require_decision(progress.state)
 

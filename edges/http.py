@@ -15,6 +15,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 
+from actors.listing import Page
 from actors.run import Conclusion
 from edges.asked import read_request, request_schema, standing_alone, too_large
 from edges.desk import CouncilInfo, Desk, Status, StoryView
@@ -144,6 +145,18 @@ class HttpDoor:
         task = await self._desk.fork(task_id, read_fork(body), idempotency_key)
         return await self._deliberated(task, prefer, accept, x_timeout_ms)
 
+    @api.get(PATH, responses=_refusals(400))
+    async def page(
+        self,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        before: Annotated[int | None, Query(ge=1)] = None,
+    ) -> Page:
+        """The deliberations of the journal, the one begun last first; `before` has the next page.
+
+        One that nobody works on is told as `in_progress` where nobody was left to write that down.
+        """
+        return await self._desk.page(limit, before)
+
     @api.get(
         f"{PATH}/{{task_id:path}}{EVENTS}",
         response_class=StreamingResponse,
@@ -159,7 +172,7 @@ class HttpDoor:
 
         204 where the end has been told already.
         """
-        known, after = await self._desk.journalled(task_id), max(last_event_id, after)
+        known, after = await self._desk.known(task_id), max(last_event_id, after)
         if known.state.end is not None and known.records[-1].seq <= after:
             return Response(status_code=HTTPStatus.NO_CONTENT)  # else EventSource asks for ever
         return self._streamed(self._desk.behind(known, after), {})
@@ -196,11 +209,14 @@ class HttpDoor:
 
     @api.get("/readyz", responses=_refusals())
     async def readyz(self, response: Response) -> dict[str, JsonValue]:
-        """200 when every actor and the bus are ready, else 503 and what is missing."""
-        state = await self._desk.standing()
-        response.status_code = 503 if state.troubles else 200
-        posts: list[JsonValue] = [post.model_dump(mode="json") for post in state.posts]
-        return {"ready": not state.troubles, "troubles": list(state.troubles), "posts": posts}
+        """503 when nothing can be decided; `degraded` says 200, for what is asked is done.
+
+        `ready` is true when every actor and the bus are; else `troubles` say what is not, a line
+        each.
+        """
+        found = await self._desk.readiness()
+        response.status_code = 503 if found.status == "unhealthy" else 200
+        return {"ready": not found.troubles, **found.model_dump(mode="json")}
 
     async def _deliberated(
         self, task: Task, prefer: str, accept: str, x_timeout_ms: str

@@ -6,7 +6,7 @@ from engine.config import Config
 from engine.errors import InvalidRequest
 from engine.options import Options
 from engine.policies import Rules, check_seats, named, settle
-from engine.types import Council
+from engine.types import OUTSIDE, Council
 
 EVENTS = "/events"
 FORKS = "/forks"
@@ -54,7 +54,8 @@ def check_caps(rules: Rules, council: Council, config: Config) -> None:
     check_seats(rules, rules.agents or seats)
     texts = rules.copies or rules.agents or seats
     needed = council.budgets.largest_prompt(texts)
-    window = min(config.pools[agent.pool].window for agent in council.agents)
+    engines = {agent.pool for agent in council.agents} - {OUTSIDE}
+    window = min(config.pools[pool].window for pool in engines)
     if needed > window:
         what = f"{texts} texts need a window of {needed} tokens; the models have {window}"
         raise InvalidRequest("samples" if rules.copies else "num_agents", what)

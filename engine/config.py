@@ -12,7 +12,10 @@ from engine.errors import InvalidRequest
 from engine.options import Options
 from engine.policies import check_seats, settle
 from engine.transitions import CONVENES, StoryPhase
-from engine.types import Agent, Budgets, Council, Sampling
+from engine.types import OUTSIDE, Agent, Budgets, Council, Sampling
+
+REMEMBERED_S = 3600.0
+"""So long a request to an agent outside is sure not to be sent twice, whatever is resumed."""
 
 MOST_STORY_BYTES = 768 * 1024
 """A story is kept in one message, and NATS takes 1 MiB unless told otherwise."""
@@ -66,17 +69,33 @@ class PoolConfig(Data):
         return tuple(ranges[min(i, len(ranges) - 1)] for i in range(self.replicas))
 
 
+class OutsideAgent(Data):
+    """An agent that is no engine of ours: it is asked, and answers, over the bus.
+
+    Its `id` is the last part of the subject it is asked on. From then on it has `answer_within_s`
+    seconds for each turn, or is dropped; an hour is as long as a request is sure to be remembered.
+    With `silent_after_s`, it is dropped already when it has said nothing for so long: its progress
+    counts as a sign of life.
+    """
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    persona: str = ""
+    answer_within_s: float = Field(default=120.0, gt=0, le=REMEMBERED_S)
+    silent_after_s: float | None = Field(default=None, gt=0)
+
+
 class CouncilConfig(Options):
     """One council at first start: a persona per agent, seated on the pools in turn.
 
-    Its options hold where a request sets none. The `architect` is the persona of the agent that
-    decides where it is asked to; it sits on the first pool.
+    Those from `outside` sit after them. Its options hold where a request sets none. The `architect`
+    is the persona of the agent that decides where it is asked to; it sits on the first pool.
     """
 
     role: str = Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")
     personas: tuple[str, ...] = Field(min_length=1)
     rubric: str
     pools: tuple[str, ...] = ("small",)
+    outside: tuple[OutsideAgent, ...] = ()
     budgets: Budgets = Budgets()
     sampling: Sampling = Sampling()
     architect: str = (
@@ -104,12 +123,24 @@ class CouncilConfig(Options):
         )
         return Council(
             role=self.role,
-            agents=agents,
+            agents=(*agents, *(self._seat(agent) for agent in self.outside)),
             rubric=self.rubric,
             budgets=self.budgets,
             architect=architect,
             **{name: getattr(self, name) for name in Options.model_fields},
         )
+
+    def _seat(self, agent: OutsideAgent) -> Agent:
+        return Agent(id=agent.id, role=self.role, persona=agent.persona, pool=OUTSIDE)
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        council = self.seated()
+        ids = [agent.id for agent in (*council.agents, *filter(None, [council.architect]))]
+        twice = next((id for id in ids if ids.count(id) > 1), None)
+        if twice is not None:
+            raise ValueError(f"council {self.role} seats {twice!r} twice; name it otherwise")
+        return self
 
 
 class BusConfig(Data):
@@ -264,6 +295,8 @@ class Config(Data):
 
     @model_validator(mode="after")
     def _councils_fit_their_pools(self) -> Self:
+        if OUTSIDE in self.pools:
+            raise ValueError(f"no pool can be called {OUTSIDE!r}; name it otherwise")
         roles = [council.role for council in self.councils]
         if len(set(roles)) != len(roles):
             raise ValueError(f"councils: a role is named twice in {roles}")
@@ -296,7 +329,7 @@ class Config(Data):
 
     def _check_limits(self, council: CouncilConfig) -> int:
         """How many texts are exchanged at most, unless a request asks for more samples."""
-        seats = len(council.personas)
+        seats = len(council.personas) + len(council.outside)
         try:
             rules = settle(council, Options())
             check_seats(rules, rules.agents or seats)
@@ -309,6 +342,10 @@ class Config(Data):
                 f"rounds; the limits are {self.limits.agents} and {self.limits.rounds}"
             )
         return texts
+
+    def outside(self, role: str) -> tuple[OutsideAgent, ...]:
+        """The agents of a role that are asked over the bus."""
+        return next((c.outside for c in self.councils if c.role == role), ())
 
     def council(self, role: str) -> Council | None:
         """The seated council of a role, within the limits; None if there is none."""

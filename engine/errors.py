@@ -10,12 +10,15 @@ ConclaveError
 ├── Ended             the deliberation has ended, so nothing can be changed about it
 ├── DeadlineExceeded  the asker's time is up before the end
 ├── Unavailable       something outside is away; the same request may succeed later
+│   └── Away          it is the bus, and what was asked cannot be done without it
 ├── Broken            a bug of ours ended a deliberation; asking again would only repeat it
 ├── Superseded        another writer owns this deliberation now; this one must stop
 └── SpeechFailed      one agent's turn failed for good: it is dropped with this reason
     ├── EngineLost    its engines died and did not come back in time
     ├── Overloaded    its engines refused the turn, by queue or by cache
-    └── PromptTooLong the prompt and its reply do not fit the model's window
+    ├── PromptTooLong the prompt and its reply do not fit the model's window
+    ├── GaveUp        an agent from outside says that it cannot answer
+    └── NoAnswer      an agent from outside could not be asked, or did not answer in time
 
 Every error is picklable: its arguments are its state.
 """
@@ -84,6 +87,10 @@ class Unavailable(ConclaveError):
     """Something outside is away; the same request may succeed later."""
 
 
+class Away(Unavailable):
+    """The bus is away, and what was asked cannot be done without it."""
+
+
 class Broken(ConclaveError):
     """A bug of ours ended a deliberation; the same request would meet it again."""
 
@@ -106,3 +113,11 @@ class Overloaded(SpeechFailed):
 
 class PromptTooLong(SpeechFailed):
     """The prompt and the longest reply asked for do not fit the model's window."""
+
+
+class GaveUp(SpeechFailed):
+    """An agent from outside says that it cannot answer, and why."""
+
+
+class NoAnswer(SpeechFailed):
+    """An agent from outside could not be asked, or did not answer in time."""

@@ -92,6 +92,20 @@ async def together(
         await ended(*tasks, *rung)
 
 
+async def first(*works: Coroutine[Any, Any, object], within_s: float | None = None) -> None:
+    """Return when one of the works is done or the time is over; the others are cancelled.
+
+    Raises what a work raises that is done by then.
+    """
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await ended(*tasks)
+
+
 async def ended(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks and return when they are done; what they raise is theirs.
 

@@ -9,8 +9,10 @@ import json
 from datetime import datetime
 from typing import Annotated, NamedTuple
 
-from pydantic import BeforeValidator, StringConstraints, ValidationInfo
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationInfo
 from pydantic_core import PydanticCustomError
+
+from engine.options import MOST
 
 
 class Warned(NamedTuple):
@@ -98,6 +100,14 @@ Time = Annotated[datetime, BeforeValidator(_dated)]
 Plain = Annotated[str, StringConstraints(strip_whitespace=True), BeforeValidator(_plain)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True), BeforeValidator(_worded)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(listed)]
-Number = Annotated[int | None, BeforeValidator(_counted)]
-Positive = Annotated[int | None, BeforeValidator(_set)]
-Seconds = Annotated[float | None, BeforeValidator(_set)]
+Worded = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1), BeforeValidator(_worded)
+]
+Key = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=200), BeforeValidator(_plain)
+]
+Count = Annotated[Annotated[int, Field(ge=0, le=MOST)] | None, BeforeValidator(_counted)]
+Positive = Annotated[Annotated[int, Field(ge=1, le=MOST)] | None, BeforeValidator(_set)]
+Seconds = Annotated[
+    Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, BeforeValidator(_set)
+]

@@ -32,7 +32,7 @@ def _constraints(value: object, info: ValidationInfo) -> object:
     """A text or a list of texts are requirements."""
     if isinstance(value, str | list):
         warn(info, "list_for_constraints")
-        return {"requirements": value}
+        return {"requirements": [value] if isinstance(value, str) else value}
     return {} if value is None else value
 
 

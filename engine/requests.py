@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from engine.arrival import Arrival
 from engine.caps import check_caps, check_id, council_of, within_iterations
@@ -12,8 +12,18 @@ from engine.config import Config
 from engine.data import Data
 from engine.errors import InvalidEvent, InvalidRequest
 from engine.inbound import inbound, understood
-from engine.lenient import Number, Plain, Positive, Seconds, Text, Texts, Warned
-from engine.options import MOST, Options
+from engine.lenient import (
+    Count,
+    Key,
+    Plain,
+    Positive,
+    Seconds,
+    Text,
+    Texts,
+    Warned,
+    Worded,
+)
+from engine.options import Options
 from engine.planning import Constraints, task_id
 from engine.policies import settle
 from engine.types import Task
@@ -27,8 +37,8 @@ class Bounds(BaseModel):
     rubric: Text = ""
     requirements: Texts = ()
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
-    max_iterations: Annotated[Number, Field(ge=0)] = None
-    timeout_seconds: Annotated[Seconds, Field(gt=0, allow_inf_nan=False)] = None
+    max_iterations: Count = None
+    timeout_seconds: Seconds = None
 
 
 class CouncilRequest(BaseModel):
@@ -36,11 +46,11 @@ class CouncilRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    task_id: Annotated[Plain, StringConstraints(max_length=200)] = ""
-    task_description: Annotated[Text, StringConstraints(min_length=1)]
+    task_id: Key = ""
+    task_description: Worded
     constraints: Annotated[Bounds, Constraints] = Bounds()
-    rounds: Annotated[Number, Field(ge=0, le=MOST)] = None
-    num_agents: Annotated[Positive, Field(ge=1, le=MOST)] = None
+    rounds: Count = None
+    num_agents: Positive = None
     story_id: Plain = ""
 
 

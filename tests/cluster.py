@@ -124,6 +124,6 @@ def until_ready(http: httpx.Client, seconds: float = 300.0) -> None:
             said[:] = [repr(error)]
             return False
         said[:] = [answer.text]
-        return answer.status_code == 200
+        return answer.status_code == 200 and answer.json()["ready"]
 
     until(ready, f"ready: {said}", seconds)

@@ -19,6 +19,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 from actors.bridge import Health
+from actors.listing import Listed, Page
 from edges.asked import read_request
 from edges.desk import BusStatus, CouncilInfo, PoolStatus, Stats, Status, StoryView
 from edges.forking import read_fork
@@ -32,7 +33,7 @@ from engine.forks import origin_of
 from engine.results import result
 from engine.story import Note, Story
 from engine.testing import ScriptedModel, words
-from engine.transcript import Outcome, fold
+from engine.transcript import Outcome, Transcript, fold
 from engine.types import Speak, Task
 
 BEGAN = 1_800_000_000.0
@@ -234,6 +235,17 @@ def _add_whole(app: FastAPI, twin: Twin) -> None:
         await _note(twin, request)
         return twin.answer or _story(id)
 
+    @app.get("/v1/deliberations")
+    async def listed(request: Request, limit: int, before: int | None = None) -> Page:
+        await _note(twin, request)
+        found = [fold(records) for records in twin.records.values()]
+        begun = [(n, state) for n, state in enumerate(found, 1) if not before or n < before]
+        shown = begun[::-1][:limit]
+        return Page(
+            deliberations=tuple(_listed(state) for _, state in shown),
+            before=shown[-1][0] if len(begun) > limit else None,
+        )
+
     @app.get("/v1/{what}")
     async def whole(what: str, request: Request) -> Any:
         await _note(twin, request)
@@ -255,6 +267,18 @@ def _story(id: str) -> StoryView:
     note = Note(kind="milestone", id="m-1", at=BEGAN, text="It\x1b ticks", event="e", seq=1)
     found = Story(story_id=id).noting(note, 1, 8192)
     return StoryView(hash=found.hash, text=found.text, **dict(found))
+
+
+def _listed(state: Transcript) -> Listed:
+    assert state.task is not None
+    return Listed(
+        id=state.task.id,
+        role=state.task.role,
+        story_id=state.task.story_id,
+        status=result(state).status,
+        began=state.began,
+        ended=state.ended if state.end else None,
+    )
 
 
 def _councils() -> list[CouncilInfo]:

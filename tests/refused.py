@@ -3,14 +3,17 @@
 from grpc import StatusCode
 
 from engine.errors import (
+    Away,
     Broken,
     ConclaveError,
     Conflict,
     DeadlineExceeded,
     Ended,
     EngineLost,
+    GaveUp,
     InvalidEvent,
     InvalidRequest,
+    NoAnswer,
     NotFound,
     Overloaded,
     PromptTooLong,
@@ -29,11 +32,14 @@ ERRORS: list[tuple[ConclaveError, int, StatusCode]] = [
     (Ended("it has ended"), 409, StatusCode.FAILED_PRECONDITION),
     (DeadlineExceeded("too late"), 504, StatusCode.DEADLINE_EXCEEDED),
     (Unavailable("the bus is away"), 503, StatusCode.UNAVAILABLE),
+    (Away("no bus"), 503, StatusCode.UNAVAILABLE),
     (Broken("a bug"), 500, StatusCode.INTERNAL),
     (Superseded("another writer"), 503, StatusCode.UNAVAILABLE),
     (SetupError("no port", "Choose another"), 503, StatusCode.UNAVAILABLE),
     (EngineLost("no engine"), 503, StatusCode.UNAVAILABLE),
     (Overloaded("queue full"), 503, StatusCode.RESOURCE_EXHAUSTED),
     (PromptTooLong("9000 tokens"), 503, StatusCode.UNAVAILABLE),
+    (GaveUp("no idea"), 503, StatusCode.UNAVAILABLE),
+    (NoAnswer("silence"), 503, StatusCode.UNAVAILABLE),
 ]
 """Written from the specification, not from the table that is tested with it."""

@@ -109,6 +109,10 @@ class ScriptedDesk(Desk):
             self.left.append(task.id)
             raise
 
+    async def holds(self, end: Record) -> bool:
+        """As scripted."""
+        return self.durable
+
     async def watch(self, task_id: str, after_seq: int = 0) -> AsyncGenerator[Record, None]:
         """What is known of it."""
         self._raise()

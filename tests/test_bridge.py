@@ -2,38 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
+from bridging import ROLES, fleet, healthy, plan
 from bus_fakes import connected, ended, letters, stored
 from deadline import reaches
 
-from actors.bridge import Bridge, Health
+from actors.bridge import Bridge
 from actors.bus import Connection
 from actors.nats_server import NatsServer
 from actors.streams import PLAN_APPROVED, PLANS
-from engine.config import BusConfig, Config, PoolConfig, fleet_councils
+from engine.config import BusConfig
 from engine.errors import Conflict, InvalidRequest, NotFound, SetupError, Unavailable
 from engine.events import Record
 from engine.types import Task
 
 pytestmark = pytest.mark.nats
-
-ROLES = ("DEV", "QA", "ARCHITECT")
-
-
-def plan(**changes: object) -> bytes:
-    """An approved plan as a producer sends it."""
-    event = {"story_id": "s", "plan_id": "p", "approved_by": "po", "timestamp": "2026-11-22"}
-    return json.dumps({**event, **changes}).encode()
-
-
-def fleet(bus: BusConfig) -> Config:
-    """Three councils that listen on a bus."""
-    councils = [council for council in fleet_councils() if council.role in ROLES]
-    return Config(
-        pools={"small": PoolConfig(model="/models/small")}, councils=tuple(councils), bus=bus
-    )
 
 
 class Chamber:
@@ -95,16 +80,6 @@ async def bridge(bus: BusConfig, client: Connection, chamber: Chamber) -> AsyncI
     await running.start()
     yield running
     await running.stop(grace_s=0)
-
-
-async def healthy(bridge: Bridge, wanted: Callable[[Health], bool], what: str) -> Health:
-    """The health once it is as wanted."""
-
-    async def look() -> bool:
-        return wanted(await bridge.health())
-
-    await reaches(look, what)
-    return await bridge.health()
 
 
 async def publish(client: Connection, data: bytes, **headers: str) -> None:

@@ -328,6 +328,23 @@ def test_a_task_may_belong_to_a_story(twin: Twin, capsys: Capture) -> None:
     ]
 
 
+def test_the_list_of_deliberations(twin: Twin, capsys: Capture) -> None:
+    """Newest first, a page at a time, with the way to the next one; JSON for programs."""
+    for id in ("a", "b", "c"):
+        main(["deliberate", "Clock", "--role", "DEV", "--id", id])
+    capsys.readouterr()
+    assert main(["list", "--limit", "2"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in shown[2:4]] == [
+        ["c", "DEV", "completed"],
+        ["b", "DEV", "completed"],
+    ]
+    assert shown[-1].split() == ["more:", "--before", "2"]
+    assert main(["list", "--limit", "2", "--before", "2", "--json"]) == 0
+    page = json_out(capsys)
+    assert ([one["id"] for one in page["deliberations"]], page["before"]) == (["a"], None)
+
+
 def test_a_server_of_another_version(twin: Twin, capsys: Capture) -> None:
     """What it leaves out is not shown; what it adds does no harm."""
     twin.answer = Response('[{"role": "DEV", "status": 7, "running": null, "new": []}]')
@@ -358,6 +375,7 @@ COMMANDS = [
     "watch x",
     "show x",
     "cancel x",
+    "list",
     "councils",
     "status",
 ]
@@ -450,7 +468,7 @@ def test_help_and_version(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])
     assert capsys.readouterr().out.startswith("conclave ")
-    for name in ("demo", "serve", "deliberate", "watch", "show", "cancel", "councils", "status"):
+    for name in ("demo", "serve", "deliberate", "watch", "show", "cancel", "list", "status"):
         with pytest.raises(SystemExit) as left:
             main([name, "--help"])
         assert left.value.code == 0

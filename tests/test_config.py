@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from engine.config import BusConfig, Config, CouncilConfig, PoolConfig, fleet_councils
 from engine.options import Options, Rule, Topology
 from engine.policies import settle
+from engine.transitions import StoryPhase
 from engine.types import Budgets
 
 SMALL = {"small": PoolConfig(model="m")}
@@ -140,6 +141,25 @@ def test_a_role_is_upper_case() -> None:
     """Roles are names on the wire, not free text."""
     with pytest.raises(ValidationError):
         CouncilConfig(role="dev ops", personas=("p",), rubric="r")
+
+
+def test_phases_convene_those_of_the_fleet_that_have_a_council() -> None:
+    """Only the default leaves out whom there is no council for."""
+    whole = Config(pools=SMALL)
+    assert whole.phases[StoryPhase.DESIGN] == ("ARCHITECT", "DATA")
+    part = Config(pools=SMALL, councils=fleet_councils()[:2])
+    assert {p: roles for p, roles in part.phases.items() if roles} == {
+        StoryPhase.BUILD: ("DEV",),
+        StoryPhase.TEST: ("QA",),
+    }
+
+
+def test_a_phase_that_convenes_nobody_there_is_is_refused() -> None:
+    """It names the roles there are; a phase that is none is refused too."""
+    with pytest.raises(ValidationError, match="phase TEST convenes 'COOK'; known roles: DEV, QA"):
+        Config.model_validate({"pools": SMALL, "phases": {"TEST": ["COOK"]}})
+    with pytest.raises(ValidationError, match=r"phases\.REVIEW"):
+        Config.model_validate({"pools": SMALL, "phases": {"REVIEW": ["QA"]}})
 
 
 @pytest.mark.parametrize(

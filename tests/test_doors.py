@@ -4,6 +4,7 @@ import asyncio
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -251,6 +252,37 @@ def test_a_stream_that_ends_without_a_decision_tells_all_and_then_its_status(
     house.stage.open(*ALL)
     assert raised.value.code() == grpc.StatusCode.CANCELLED
     assert (first.status, updates[-1].status) == ("generating", "complete")
+
+
+def test_every_door_decides_without_the_bus(house: House) -> None:
+    """Soon, and says that it is not durable; what would be kept is refused; then all is durable."""
+    ids = [f"busless-{n}" for n in range(4)]
+    asked = [asked_over_grpc(GOOD | {"task_id": id}) for id in ids]
+    house.nats.kill()
+    try:
+        began = time.monotonic()
+        answer = house.post(task_id=ids[0]).json()
+        assert (answer["status"], answer["durable"]) == ("completed", False)
+        assert not house.rpc.Deliberate(asked[1]).durable
+        events = house.post({"Accept": "text/event-stream"}, task_id=ids[2]).text
+        assert "event: decided" in events
+        *_, last = house.rpc.StreamDeliberation(asked[3])
+        assert (last.status, last.result.durable) == ("complete", False)
+        assert time.monotonic() - began < 12
+        assert house.get(ids[0]).json() == answer
+        refused = without_waiting(house, GOOD)
+        assert refused.status == 503
+        assert "nothing can be accepted" in refused.line
+        ready = house.http.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+        assert house.rpc.GetStatus(pb.GetStatusRequest()).status == "degraded"
+    finally:
+        house.nats.start()
+    until(lambda: house.http.get("/readyz").json()["ready"], "ready again", 15)
+    until(lambda: all(house.get(id).json()["durable"] for id in ids), "all is durable", 15)
+    listed = house.http.get("/v1/deliberations?limit=4").json()["deliberations"]
+    assert {one["id"] for one in listed} == set(ids)
+    assert house.http.get("/v1/deliberations?limit=0").status_code == 400
 
 
 def test_the_service_describes_itself_and_says_what_is_not_there_yet(house: House) -> None:

@@ -7,13 +7,15 @@ from contextlib import aclosing
 import pytest
 from bus_fakes import connected, last_record, outbound, record, stored
 from deadline import reaches
+from nats.js import JetStreamContext
 
 from actors.journal import Journal
 from actors.messages import ending
 from actors.nats_server import NatsServer
+from actors.notices import Notice
 from actors.provision import provision
 from engine.config import BusConfig
-from engine.errors import SetupError, Superseded, Unavailable
+from engine.errors import Superseded, Unavailable
 from engine.events import Record
 
 pytestmark = pytest.mark.nats
@@ -47,6 +49,29 @@ async def test_many_appends_travel_in_few_messages_and_in_order(journal: Journal
     assert writer.messages <= 2
     assert seqs((await journal.read("x")).records) == list(range(1, 501))
     await writer.close()
+
+
+async def test_what_comes_while_a_notice_is_told_stands_before_the_end(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record appended meanwhile is written, though the end is begun as well by then."""
+    telling, told = asyncio.Event(), asyncio.Event()
+
+    async def slowly(_notice: Notice, _js: JetStreamContext) -> None:
+        telling.set()
+        await told.wait()
+
+    monkeypatch.setattr("actors.writer.publish", slowly)
+    writer = journal.writer("x", 0)
+    writer.append(record("x", 1))
+    writer.tell(Notice("deliberation.notice.y", "deliberation.notice.y", b"{}"))
+    await telling.wait()
+    writer.append(record("x", 2))
+    ending = asyncio.create_task(writer.end(last_record("x", 3), outbound(last_record("x", 3))))
+    await asyncio.sleep(0)
+    told.set()
+    await ending
+    assert seqs((await journal.read("x")).records) == [1, 2, 3]
 
 
 async def test_a_batch_is_split_where_a_message_would_grow_too_large(journal: Journal) -> None:
@@ -165,18 +190,20 @@ async def test_appends_survive_a_crash_of_the_server(journal: Journal, nats: Nat
     assert seqs((await journal.read("x")).records) == list(range(1, seq + 2))
 
 
-async def test_an_append_whose_answer_got_lost_is_recognised(journal: Journal) -> None:
+async def test_an_append_whose_answer_got_lost_is_recognised(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first attempt was stored, its answer was not heard: the second one is not a stranger."""
     writer = journal.writer("x", 0)
-    publish, deaf = writer._js.publish, [True, True]
+    publish, deaf = JetStreamContext.publish, [True, True]
 
-    async def half_deaf(*args: object, **named: object) -> object:
-        ack = await publish(*args, **named)  # type: ignore[arg-type]
+    async def half_deaf(js: JetStreamContext, *args: str, **named: object) -> object:
+        ack = await publish(js, *args, **named)  # type: ignore[arg-type]
         if deaf and deaf.pop():
             raise TimeoutError
         return ack
 
-    writer._js.publish = half_deaf  # type: ignore[assignment, method-assign]
+    monkeypatch.setattr(JetStreamContext, "publish", half_deaf)
     for seq in (1, 2, 3):
         writer.append(record("x", seq))
         await writer.flush()
@@ -184,29 +211,16 @@ async def test_an_append_whose_answer_got_lost_is_recognised(journal: Journal) -
     await writer.close()
 
 
-async def test_a_server_that_stays_away_is_told(nats: NatsServer) -> None:
-    """After the patience is over the writer fails with what it was doing."""
-    async with connected(nats.url):
+async def test_a_server_that_does_not_take_it_is_told(nats: NatsServer) -> None:
+    """It answers and has no stream: after its patience the writer fails with what it did."""
+    async with connected(nats.url) as client:
         journal = await Journal.connect(BusConfig(url=nats.url), "journal", patience_s=0.3)
-    writer = journal.writer("x", 0)
-    nats.kill()
-    writer.append(record("x", 1))
-    with pytest.raises(Unavailable, match="journal of x"):
-        await asyncio.wait_for(writer.failed(), 10)
-    await journal.close()
-
-
-async def test_a_message_too_large_is_refused_and_the_connection_lives(journal: Journal) -> None:
-    """Neither a record nor an end over the server's limit reaches the wire."""
-    writer = journal.writer("x", 0)
-    end = last_record("x", 1)
-    huge = end.model_copy(update={"event": end.event.model_copy(update={"message": "x" * 2**20})})
-    with pytest.raises(SetupError, match="max_payload"):
-        writer.append(huge)
-    with pytest.raises(SetupError, match="max_payload"):
-        await writer.end(huge, outbound(huge))
-    await writer.end(end, outbound(end))
-    assert (await journal.read("x")).ended
+        await client.streams().delete_stream("DELIBERATIONS")
+        writer = journal.writer("x", 0)
+        writer.append(record("x", 1))
+        with pytest.raises(Unavailable, match="journal of x"):
+            await asyncio.wait_for(writer.failed(), 10)
+        await journal.close()
 
 
 async def test_follow_replays_then_goes_on_live_over_a_restart(
@@ -244,10 +258,11 @@ async def test_a_follower_that_leaves_is_forgotten(journal: Journal) -> None:
     writer = journal.writer("x", 0)
     writer.append(record("x", 1))
     await writer.flush()
-    before = len(journal._client._subs)
+    client = await journal._line.up()
+    before = len(client._subs)
     async with aclosing(journal.follow("x")) as records:
         async for each in records:
             assert each.seq == 1
             break
-    assert len(journal._client._subs) == before
+    assert len(client._subs) == before
     await writer.close()

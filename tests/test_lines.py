@@ -390,7 +390,7 @@ async def test_an_edge_that_is_closed_for_good_connects_anew(
         raise AssertionError("there is no t-1")
 
     await reaches(connected_anew, "connected anew")
-    await (await desk._opened()).close()
+    await desk._opened().close()
 
 
 # --- half-open ---

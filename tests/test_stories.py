@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 from bus_fakes import connected
 
+import actors.stories
 from actors.bus import Connection
 from actors.nats_server import NatsServer
 from actors.provision import provision
 from actors.stories import Stories, subject_of
 from actors.streams import STORIES
+from actors.verdicts import arrived
 from engine.arrival import Arrival
 from engine.config import BusConfig
 from engine.errors import InvalidEvent, SetupError, Unavailable
@@ -45,6 +47,22 @@ async def test_many_writers_at_once_lose_nothing(client: Connection) -> None:
     story = await keeper(client).of("s-1")
     assert story is not None
     assert [note.id for note in story.notes] == [f"m-{n}" for n in range(20, 0, -1)]
+
+
+async def test_who_loses_too_often_comes_again(
+    client: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so and has written nothing; whoever says nothing is noted."""
+    monkeypatch.setattr(actors.stories, "RACES", 1)
+    tried = [keeper(client).note(reached(n), MOST) for n in range(1, 21)]
+    ends = await asyncio.gather(*tried, return_exceptions=True)
+    lost = [end for end in ends if end is not None]
+    assert all(isinstance(end, Unavailable) for end in lost)
+    assert 0 < len(lost) < 20
+    story = await keeper(client).of("s-1")
+    assert story is not None
+    noted = {f"m-{n}" for n, end in enumerate(ends, 1) if end is None}
+    assert {note.id for note in story.notes} == noted
 
 
 async def test_the_same_event_writes_nothing_again(client: Connection) -> None:
@@ -101,6 +119,18 @@ async def test_a_story_that_was_deleted_begins_anew(client: Connection) -> None:
     story = await stories.of("s-1")
     assert story is not None
     assert [note.id for note in story.notes] == ["m-2"]
+
+
+async def test_an_event_off_the_bus_has_the_time_of_its_arrival(client: Connection) -> None:
+    """Where it names none itself."""
+    js = client.streams()
+    await js.publish("context.milestone.reached", reached(1).data)
+    events = await js.pull_subscribe("context.milestone.reached", "test")
+    (message,) = await events.fetch(1)
+    await keeper(client).note(arrived(message), MOST)
+    story = await keeper(client).of("s-1")
+    assert story is not None
+    assert story.notes[0].at == pytest.approx(message.metadata.timestamp.timestamp())
 
 
 async def test_without_nats_an_event_comes_again(client: Connection, nats: NatsServer) -> None:

@@ -10,15 +10,19 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from recording import COUNCIL, a_task, altered, recorded
 
 from engine.arrival import Arrival
 from engine.brief import CLIP_MARK
 from engine.config import MOST_STORY_BYTES, BusConfig
+from engine.deliberation import deliberate
 from engine.errors import InvalidEvent
+from engine.events import Briefed, Convened
 from engine.story import Note, Story
+from engine.testing import ScriptedModel, words
 from engine.told import KINDS, told
 
 MOST = 256 * 1024
@@ -188,7 +192,7 @@ def test_an_event_published_again_changes_nothing() -> None:
 def test_the_oldest_go_when_there_are_too_many() -> None:
     """Milestones and decisions are counted; the newest update stays however old it is."""
     update = note_of("update", 1, NOON - 1000)
-    notes = [note_of("decision", n, NOON + n, decision_id=n) for n in range(2, 9)]
+    notes = [note_of("decision", 20 - n, NOON + n, decision_id=n) for n in range(2, 9)]
     story = story_of([*notes, update], most=3)
     assert [note.id for note in story.notes] == ["8", "7", "6", ""]
 
@@ -288,6 +292,7 @@ def _said(story: Story) -> object:
 ODD = '\x01"\\\n\u00e9\U0001f600'
 
 
+@example("\na" * 1500, "")
 @given(st.text(ODD, max_size=3000), st.text(ODD, max_size=512))
 def test_what_takes_many_bytes_is_within_them_too(text: str, id: str) -> None:
     """Control characters and emoji, in a text and in an id."""
@@ -307,3 +312,24 @@ def test_a_story_that_no_message_holds_is_refused_where_it_is_configured() -> No
 def test_every_subject_of_the_contract_is_read() -> None:
     """The three that build a story, and no other."""
     assert set(KINDS) == set(SUBJECT.values())
+
+
+# What a deliberation shows
+
+
+@pytest.mark.parametrize("known", [1, 2])
+async def test_a_resumption_shows_the_story_of_its_beginning(known: int) -> None:
+    """Also where no prompt was laid down by then, or in words that an upgrade has changed."""
+    first, later = story_of([note_of("update")]), story_of([note_of("milestone")])
+    records = (await recorded(a_task(story_id="s-1"), story=first.context))[:known]
+    if known == 2:
+        brief = records[1].event
+        assert isinstance(brief, Briefed)
+        worded = brief.brief.model_copy(update={"prompts": "of yesterday"})
+        records = altered(records, 1, Briefed(brief=worded))
+    model = ScriptedModel()
+    stream = deliberate(a_task(story_id="s-1"), COUNCIL, model, words, records, story=later.context)
+    events = [event async for event in stream]
+    assert not [event for event in events if isinstance(event, Convened)]
+    assert all(first.text in "".join(m.content for m in t.messages) for t in model.turns)
+    assert len(model.turns) == 12

@@ -8,8 +8,9 @@ import pytest
 from deadline import reaches, until_async
 from seats import Seat, a_task, crash, journalled, seen_by
 
-from actors import conduct
+from actors import stories
 from actors.bus import Connection
+from actors.nats_server import NatsServer
 from actors.roster import roster
 from actors.stories import Stories
 from actors.streams import STORIES
@@ -37,9 +38,9 @@ async def tell(config: Config, client: Connection, name: str, story: str = "s-1"
     """A milestone of a story was reached; what is known of it then."""
     payload = {"story_id": story, "milestone_id": name[:9], "milestone_name": name}
     data = json.dumps(payload).encode()
-    stories = Stories(client.streams(), config.bus)
-    await stories.note(Arrival("CONTEXT", 1, "context.milestone.reached", data, at=1.0), MOST)
-    found = await stories.of(story)
+    keeper = Stories(client.streams(), config.bus)
+    await keeper.note(Arrival("CONTEXT", 1, "context.milestone.reached", data, at=1.0), MOST)
+    found = await keeper.of(story)
     assert found is not None
     return found
 
@@ -89,9 +90,9 @@ async def test_no_other_deliberation_has_it(
 
 
 async def test_what_was_shown_stays_though_the_story_goes_on(
-    seat: Seat, config: Config, client: Connection
+    seat: Seat, config: Config, client: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A resumption shows what its beginning showed, and the same request is the same still."""
+    """A resumption reads nothing and shows what was shown; the same request is the same still."""
     first = await tell(config, client, "It ticks")
     model = GatedModel()
     actor = seat(model)
@@ -103,7 +104,9 @@ async def test_what_was_shown_stays_though_the_story_goes_on(
     later = await tell(config, client, "It strikes")
     assert later.hash != first.hash
     other = ScriptedModel()
+    monkeypatch.setattr(Stories, "of", NotImplemented)
     records = await seen_by(seat(other), a_task(story_id="s-1"))
+    monkeypatch.undo()
     assert shown(other.turns) == {first.text}
     assert of(records) == first.context
     again = await seen_by(seat(), a_task(story_id="s-1"))
@@ -154,7 +157,7 @@ async def test_a_deliberation_does_not_wait_for_its_story(
     seat: Seat, client: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the bucket, or without an answer in time, it goes on and says what it missed."""
-    monkeypatch.setattr(conduct, "STORY_WITHIN_S", 0.0)
+    monkeypatch.setattr(stories, "SHOWN_WITHIN_S", 0.0)
     late = await seen_by(seat(), a_task("t-1", story_id="s-1"))
     assert of(late).missing == "NATS gave no answer in 0 s"
     monkeypatch.undo()
@@ -165,6 +168,22 @@ async def test_a_deliberation_does_not_wait_for_its_story(
     assert not [
         r for r in without if isinstance(r.event, Briefed) and "story" in r.event.brief.text
     ]
+
+
+async def test_while_nats_is_away_it_goes_on_without_its_story(
+    seat: Seat, config: Config, client: Connection, nats: NatsServer
+) -> None:
+    """It is decided all the same; its record says why no agent was shown anything."""
+    await tell(config, client, "It ticks")
+    actor, task = seat(), a_task(story_id="s-1")
+    await seen_by(actor, a_task("t-0"))
+    nats.kill()
+    running = asyncio.create_task(seen_by(actor, task))
+    await until_async(lambda: "t-1" in actor._runs and actor._runs["t-1"].ended, "it is decided")
+    nats.start()
+    records = await running
+    assert "no NATS server answers" in of(records).missing
+    assert await journalled(config.bus.url) == records
 
 
 async def test_the_desk_tells_what_agents_will_be_shown(config: Config, client: Connection) -> None:

@@ -1,6 +1,6 @@
 """Run the stages of `make test`, each under a heading with its time; stops at the first failure.
 
-.venv/bin/python tools/stages.py [NAME ...]    all stages, or only those named
+.venv/bin/python tools/stages.py [NAME ...]    all stages, some side by side, or only those named
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ from pathlib import Path
 
 from pure import test_files
 
+STAGES_PY = str(Path(__file__).resolve())
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ["-m", "pytest", "-q", "-m"]
 QUICK = [*PYTEST, "not nats and not ray and not model"]
-TYPED = ["engine", "actors", "edges", "commands", "bench", "serve_app.py", "cli.py"]
+TYPED = ["engine", "actors", "edges", "commands", "bench", "chaos", "serve_app.py", "cli.py"]
 COVERAGE_PERCENT = 97
 PURE, FAR = test_files()
 # They run the same lines thousands of times, which takes twice as long where lines are counted.
 UNTRACED = [f"tests/test_{name}.py" for name in ("any_order", "bench", "hostile", "resume")]
 COVERING = [path for path in PURE if path not in UNTRACED]
+
+THOUSANDS = ["--hypothesis-profile=fuzz", "--timeout=3600"]
+CHAOS = ["-m", "chaos"]
+CONTROLS = ("ack-first", "plain-publish", "msg-id-only")
 
 Step = list[list[str]]
 """Commands that run side by side."""
@@ -32,11 +37,33 @@ STAGES: dict[str, list[Step]] = {
     # The engine has to be covered by those of the quick tests that import nothing else.
     "cover": [[[*QUICK, "--cov=engine", f"--cov-fail-under={COVERAGE_PERCENT}", *COVERING]]],
     "nats": [[[*PYTEST, "nats and not ray and not model"]]],
+    "chaos": [
+        [
+            [*CHAOS, "--seconds", "40", "--events", "600"],
+            [
+                *CHAOS,
+                "--seconds",
+                "12",
+                "--events",
+                "40",
+                "--faults",
+                "0",
+                "--control",
+                "ack-first",
+            ],
+        ]
+    ],
     "real": [[["-m", "actors.small_model"]], [[*PYTEST, "ray or model"]]],
 }
 
+TOGETHER = [["lint"], ["types", "nats"], ["quick"], ["cover"], ["real"]]
+"""All stages in their order. Those of one list run side by side: the bus's mostly wait."""
+
 APART: dict[str, list[Step]] = {
-    "fuzz": [[[*QUICK, "--hypothesis-profile=fuzz", "--timeout=3600", *PURE]]],
+    "fuzz": [
+        [[*QUICK, *THOUSANDS, *PURE], [*PYTEST, "nats", *THOUSANDS, "tests/test_bad_input.py"]]
+    ],
+    "siege": [[CHAOS], *([[*CHAOS, "--seconds", "60", "--control", each]] for each in CONTROLS)],
 }
 """What runs only when it is named."""
 
@@ -44,16 +71,26 @@ APART: dict[str, list[Step]] = {
 def main(names: list[str]) -> int:
     """Run the stages; the exit code is the first failing command's."""
     started = time.monotonic()
-    for name in names or STAGES:
-        print(f"== {name}", flush=True)
-        stage_started = time.monotonic()
-        for step in (STAGES | APART)[name]:
-            code = run(step)
-            if code:
-                print(f"== {name} FAILED after {time.monotonic() - stage_started:.1f} s")
-                return code
-        print(f"== {name} passed in {time.monotonic() - stage_started:.1f} s\n", flush=True)
-    print(f"== all passed in {time.monotonic() - started:.1f} s")
+    groups = [[name] for name in names] or TOGETHER
+    for group in groups:
+        code = stage(group[0]) if len(group) == 1 else run([[STAGES_PY, name] for name in group])
+        if code:
+            return code
+    if len(groups) > 1:
+        print(f"== all passed in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def stage(name: str) -> int:
+    """Run one stage under its heading."""
+    print(f"== {name}", flush=True)
+    started = time.monotonic()
+    for step in (STAGES | APART)[name]:
+        code = run(step)
+        if code:
+            print(f"== {name} FAILED after {time.monotonic() - started:.1f} s")
+            return code
+    print(f"== {name} passed in {time.monotonic() - started:.1f} s\n", flush=True)
     return 0
 
 
