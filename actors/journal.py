@@ -119,6 +119,11 @@ class Journal:
         """Sleep, but no longer than to the return of the bus if that was away meanwhile."""
         await self._line.rest(seconds)
 
+    @property
+    def trouble(self) -> str:
+        """What NATS has not permitted of late, empty if nothing or while it is away."""
+        return "" if self._line.away else self._line.trouble
+
     async def read(self, id: str, patience_s: float | None = None) -> History:
         """All there is of a deliberation, empty if nothing; Away, or Unavailable if NATS stalls."""
         patience_s = min(self._patience_s, READ_WITHIN_S if patience_s is None else patience_s)

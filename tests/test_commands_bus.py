@@ -128,7 +128,7 @@ def test_a_bus_is_reached_as_its_configuration_says(
         assert said(capsys, "streams", "check", *who, right)[0] == 0
         code, out, err = said(capsys, "streams", "check", *who, wrong)
     assert (code, out) == (1, "")
-    assert "refuses user op: Authorization Violation; see bus.password_file" in err
+    assert "refuses user op: Authorization Violation. See bus.password_file" in err
     assert "gu3ss" not in err
 
 
