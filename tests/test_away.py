@@ -101,6 +101,41 @@ async def test_a_request_that_meets_the_death_of_the_bus_is_not_held_up(
     await asked.end()
 
 
+async def test_a_break_of_a_moment_is_waited_out(seat: Seat) -> None:
+    """A connection that is mended at once hides nothing: the stored deliberation is found."""
+    stored = await seen_by(seat(), a_task())
+    model = ScriptedModel()
+    actor = seat(model)
+    line = actor._opened()._line
+    client = await line.up()
+    transport, server = client._transport, client._current_server
+    assert transport is not None
+    assert server is not None
+    server.last_attempt = None  # one that has just been made is mended only after a second
+    transport.close()
+    await asyncio.wait_for(line._news.wait(), 5)
+    assert line.away
+    assert await seen_by(actor, a_task()) == stored
+    assert model.turns == []
+
+
+async def test_a_bus_that_is_there_and_tells_nothing_is_not_waited_for(
+    seat: Seat, config: Config, nats: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process stands still: the deliberation goes on, and is written when it moves again."""
+    monkeypatch.setattr("actors.conduct.HISTORY_WITHIN_S", 0.2)
+    monkeypatch.setattr("actors.bus.REQUEST_S", 0.2)
+    actor = seat()
+    await connected_to(actor)
+    os.kill(nats.pid, signal.SIGSTOP)
+    asked = Following(actor, a_task())
+    await asked.end()
+    assert not asked.task.done()
+    os.kill(nats.pid, signal.SIGCONT)
+    await asyncio.wait_for(asked.task, 15)
+    assert await journalled(config.bus.url) == asked.records
+
+
 async def test_a_key_sent_again_joins_what_runs_or_waits_here(seat: Seat, nats: NatsServer) -> None:
     """While it runs, and while its end waits for the bus; no turn is asked for twice."""
     model = GatedModel()
@@ -161,13 +196,17 @@ async def test_what_is_suspended_without_the_bus_is_written_by_itself(
     caller.task.cancel()
     await until_async(lambda: not actor._runs, "it is suspended", AT_ONCE_S)
     told = list((await actor.read("t-1")).records)
+    draining = asyncio.create_task(actor.drain())
+    await until_async(lambda: actor._opened().away, "the bus is away")
+    assert not draining.done()
     nats.start()
 
     async def written() -> bool:
         return await journalled(config.bus.url) == told
 
     await reaches(written, "it is written", 15)
-    await until_async(lambda: actor._opened().unwritten("t-1") is None, "it is let go")
+    await asyncio.wait_for(draining, 5)
+    assert actor._opened().unwritten("t-1") is None
 
 
 @pytest.mark.parametrize("runs", [True, False], ids=["running", "suspended"])
