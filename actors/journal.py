@@ -40,8 +40,9 @@ READ_WITHIN_S = 15.0
 CONNECT_S = 10.0
 """A first connection takes no longer; whoever asked may ask again."""
 
-HELD_BYTES = 64 * 1024 * 1024
-"""What one process holds for a bus that is away; with more than that, nothing new is begun."""
+HELD_BYTES = 32 * 1024 * 1024
+"""What one process holds of JSON for a bus that is away (it takes some ten times that in memory,
+where texts are short); with more than that, nothing new is begun."""
 
 
 class History(NamedTuple):

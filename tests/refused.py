@@ -3,6 +3,7 @@
 from grpc import StatusCode
 
 from engine.errors import (
+    Away,
     Broken,
     ConclaveError,
     Conflict,
@@ -28,7 +29,8 @@ ERRORS: list[tuple[ConclaveError, int, StatusCode]] = [
     (Conflict("the id is taken"), 409, StatusCode.ALREADY_EXISTS),
     (Ended("it has ended"), 409, StatusCode.FAILED_PRECONDITION),
     (DeadlineExceeded("too late"), 504, StatusCode.DEADLINE_EXCEEDED),
-    (Unavailable("the bus is away"), 503, StatusCode.UNAVAILABLE),
+    (Unavailable("the council is away"), 503, StatusCode.UNAVAILABLE),
+    (Away("the bus is away"), 503, StatusCode.UNAVAILABLE),
     (Broken("a bug"), 500, StatusCode.INTERNAL),
     (Superseded("another writer"), 503, StatusCode.UNAVAILABLE),
     (SetupError("no port", "Choose another"), 503, StatusCode.UNAVAILABLE),
