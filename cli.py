@@ -17,7 +17,8 @@ from commands.arguments import Help, a_port, add_command, add_url, an_id
 from commands.asking import add_deliberate, options_of
 from commands.forking import add_fork, add_replay
 from commands.hints import default_url
-from engine.errors import ConclaveError
+from commands.tending import add_deadletter, add_streams
+from engine.errors import ConclaveError, InvalidRequest
 
 if TYPE_CHECKING:
     from commands.watch import Form, Screen
@@ -70,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_reading(commands)
     add_replay(commands).set_defaults(run=_replay)
     add_fork(commands).set_defaults(run=_fork)
+    add_streams(commands).set_defaults(run=_streams)
+    add_deadletter(commands).set_defaults(run=_deadletter)
     return parser
 
 
@@ -160,6 +163,12 @@ def _add_reading(commands: Any) -> None:
         )
         one.add_argument("id", metavar="ID", type=an_id, help="as `deliberate` or a plan gave it")
         one.set_defaults(run=_one)
+    story = add_command(
+        commands, "story", "what is known of a story, as agents are shown it", "story s-1", url=True
+    )
+    story.add_argument("id", metavar="ID", type=an_id, help="as its events name it")
+    story.set_defaults(run=_story)
+
     listing = add_command(
         commands, "list", "the deliberations of the journal, newest first", "list", url=True
     )
@@ -220,6 +229,7 @@ def _deliberate(options: argparse.Namespace) -> None:
         role=options.role,
         id=options.id or new_id(),
         title=options.title,
+        story=options.story,
         rubric=options.rubric,
         require=tuple(options.require),
         timeout=options.timeout,
@@ -279,12 +289,46 @@ def _fork(options: argparse.Namespace) -> None:
         fork(client, change, form, screen)
 
 
+def _story(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.look import story
+
+    with Client(options.url) as client:
+        story(client, options.id, _form(options), _screen())
+
+
 def _list(options: argparse.Namespace) -> None:
     from commands.client import Client
     from commands.look import deliberations
 
     with Client(options.url) as client:
         deliberations(client, options.limit, options.before, _form(options), _screen())
+
+
+def _streams(options: argparse.Namespace) -> None:
+    from commands.reach import bus_of
+    from commands.streams import apply, check
+
+    further = {"replicas": options.replicas, "start": getattr(options, "start", None)}
+    does = {"apply": apply, "check": check}[options.action]
+    does(bus_of(options, **further), _form(options), _screen())
+
+
+def _deadletter(options: argparse.Namespace) -> None:
+    from commands.letters import Chosen, list_letters, replay_letters, show_letter
+    from commands.reach import bus_of
+
+    bus, form, screen = bus_of(options), _form(options), _screen()
+    match options.action:
+        case "list":
+            list_letters(bus, options.limit, options.kind, form, screen)
+        case "show":
+            show_letter(bus, options.letter, form, screen)
+        case "replay":
+            if options.all != bool(options.kind) or options.all == bool(options.letter):
+                raise InvalidRequest("replay", "takes either STREAM/SEQ, or --all with --kind")
+            chosen = Chosen(options.letter, options.kind, options.again)
+            replay_letters(bus, chosen, form, screen)
 
 
 def _whole(options: argparse.Namespace) -> None:

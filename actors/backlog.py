@@ -1,7 +1,8 @@
 """The detached deliberations that have not ended, on the bus; knows nothing of how they are run.
 
-Who was answered "accepted" has nobody waiting, so the work itself must be kept: under a subject of
-its own in the journal's stream, from the acceptance to the durable end.
+Who was answered "accepted" has nobody waiting, so the work itself must be kept: under a key of its
+own in a bucket beside the journal, from the acceptance to the durable end. Whoever may forget work
+that has ended may so not forget what the journal holds.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from actors.line import Line
 from actors.messages import key_of, next_message
 from actors.patience import BROKEN, patiently, said
 from actors.run import Terms
-from actors.streams import JOURNAL
+from actors.streams import OPEN
 from engine.data import Data
 from engine.errors import Unavailable
 from engine.types import Task
@@ -42,7 +43,7 @@ class Backlog:
     """The accepted work of one role. Unavailable where NATS is away or refuses."""
 
     def __init__(self, line: Line, role: str) -> None:
-        self._line, self._root = line, f"deliberation.open.{role.lower()}"
+        self._line, self._root = line, f"$KV.{OPEN}.{role.lower()}"
 
     async def add(self, work: Work) -> None:
         """Keep a piece of work; returns when it is durable."""
@@ -53,7 +54,7 @@ class Backlog:
     async def remove(self, id: str) -> None:
         """Forget a piece of work that has ended."""
         subject = self._subject(id)
-        await self._asked(lambda js: js.purge_stream(JOURNAL, subject=subject), f"ending {id}")
+        await self._asked(lambda js: js.purge_stream(f"KV_{OPEN}", subject=subject), f"ending {id}")
 
     async def all(self) -> list[Work]:
         """Everything that was accepted and has not ended, in the order of acceptance.
@@ -75,7 +76,7 @@ class Backlog:
 
     async def _after(self, last: int) -> RawStreamMsg | None:
         return await self._asked(
-            lambda js: next_message(js, self._root, last), "reading accepted work"
+            lambda js: next_message(js, self._root, last, f"KV_{OPEN}"), "reading accepted work"
         )
 
     def _subject(self, id: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from engine.errors import ConclaveError, SpeechFailed
 
 Call = Callable[[Any], Awaitable[Any]]
 """Awaits what `handle.method.remote()` returned; cancelling it cancels the method."""
+
+Streamed = Callable[..., AsyncGenerator[Any, None]]
+"""Calls a `handle.method`, yields what that does; closing it cancels the method."""
 
 
 class ActorAway(Exception):
@@ -45,3 +48,15 @@ async def call(ref: Any) -> Any:
         if isinstance(failed.cause, ConclaveError):
             raise failed.cause from None
         raise
+
+
+async def streamed(method: Any, *arguments: Any) -> AsyncGenerator[Any, None]:
+    """What a generator method of an actor yields; fails as `call` does."""
+    import ray
+
+    refs = method.options(num_returns="streaming").remote(*arguments)
+    try:
+        async for ref in refs:
+            yield await call(ref)
+    finally:
+        ray.cancel(refs)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
+from functools import partial
 from typing import Any, Literal, Never, Protocol
 
 from actors.ending import end_durably
 from actors.journal import History, Journal, Unwritten, Writer
+from actors.notices import dispatched
 from actors.run import Run, Stop
+from actors.stories import shown
 from engine.brief import lay
-from engine.config import Limits
+from engine.config import Config
 from engine.decision import failed
 from engine.deliberation import Bell, deliberate
 from engine.errors import (
@@ -27,9 +30,10 @@ from engine.errors import (
 from engine.events import END, Convened, Suspended
 from engine.fanout import ended, first
 from engine.forks import Origin, origin_of
+from engine.outside import clipped
 from engine.seats import agents, settled
 from engine.transcript import Transcript, fold
-from engine.types import Council, Count, Reply, Task, Turn
+from engine.types import OUTSIDE, Council, Count, Reply, Task, Turn
 from engine.wording import wording
 
 log = logging.getLogger("conclave.council")
@@ -59,13 +63,18 @@ class Pool(Protocol):
 
 
 Pools = Mapping[str, Pool]
+Ask = Callable[[Turn, Task], Awaitable[Reply]]
+"""Asks an agent outside the engine a turn of a task; SpeechFailed where there is no answer."""
 
 
 class Conduct:
     """Drives the runs of one council, and of forks with agents of it, wherever these are seated."""
 
-    def __init__(self, council: Council, limits: Limits, pools: Callable[[Council], Pools]) -> None:
-        self._council, self._limits, self._pools_of = council, limits, pools
+    def __init__(
+        self, council: Council, config: Config, pools: Callable[[Council], Pools], outside: Ask
+    ) -> None:
+        self._council, self._pools_of, self._outside = council, pools, outside
+        self._limits, self._bus = config.limits, config.bus
         self._pools = pools(council)
         self._elsewhere: dict[str, Pool] = {}
 
@@ -124,7 +133,7 @@ class Conduct:
             await self._end_without(run, writer, journal, "Broken", why)
         else:
             origin = await self._origin(run.task, journal)
-            await self._deliberate(run, writer, transcript, origin)
+            await self._deliberate(run, writer, transcript, origin, journal)
 
     async def _end_without(
         self,
@@ -145,26 +154,38 @@ class Conduct:
     async def _origin(self, task: Task, journal: Journal) -> Origin:
         """The council in force and what is known before anybody is asked; NotFound."""
         if not task.origin:
-            return Origin(self._council, {})
+            return Origin(self._council, {}, None)
         history = await journal.read(task.origin)
         if not history.records:
             raise NotFound(f"no deliberation {task.origin!r} is in the journal to be forked")
         return origin_of(history.records)
 
     async def _deliberate(
-        self, run: Run, writer: Writer, transcript: Transcript, origin: Origin
+        self, run: Run, writer: Writer, transcript: Transcript, origin: Origin, journal: Journal
     ) -> None:
         count = await self._count(self._reach(run.task, origin.council))
         if not (transcript.task or run.terms.clips or run.task.origin):
             self._refuse_what_would_be_clipped(run.task, count)
+        story = origin.story
+        if run.task.story_id and transcript.task is None:
+            story = await shown(journal.story(run.task.story_id, self._bus))
         with self._clocked(run, transcript) as bell:
             before = tuple(run.records)
+            speak = partial(self._speak, run.task, count)
             stream = deliberate(
-                run.task, origin.council, self._speak, count, before, bell, known=origin.known
+                run.task,
+                origin.council,
+                speak,
+                count,
+                before,
+                bell,
+                known=origin.known,
+                story=story,
             )
             async with aclosing(stream) as events:
                 async for event in events:
                     record = run.note(event)
+                    writer.tell(*dispatched(run.records))
                     if isinstance(event, END):
                         await end_durably(run, writer)
                     else:
@@ -208,7 +229,9 @@ class Conduct:
             writer.append(run.note(Suspended(reason="no caller waited for it any more")))
             await first(writer.flush(), journal.lost(), within_s=LAST_WORDS_WITHIN_S)
 
-    async def _speak(self, turn: Turn) -> Reply:
+    async def _speak(self, task: Task, count: Count, turn: Turn) -> Reply:
+        if turn.pool == OUTSIDE:
+            return clipped(await self._outside(turn, task), turn.max_tokens, count)
         pool = self._pools.get(turn.pool) or self._elsewhere.get(turn.pool)
         if pool is None:
             raise EngineLost(f"pool {turn.pool!r} is not in the configuration any more")

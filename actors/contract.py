@@ -65,6 +65,7 @@ def asked(request: pb.DeliberateRequest) -> dict[str, Any]:
         "rubric": constraints.rubric,
         "requirements": tuple(constraints.requirements),
         "context": {**constraints.metadata, **from_struct(request.context)},
+        "story_id": request.story_id,
         "max_iterations": constraints.max_iterations or None,
         "timeout_seconds": constraints.timeout_seconds or None,
         **{name: getattr(request, name) for name in Options.model_fields if _set(request, name)},
@@ -89,6 +90,7 @@ def _outcome(state: Transcript, view: Result) -> dict[str, Any]:
             orchestrator_version=VERSION,
             timestamp_ms=round((state.ended or state.began) * 1000),
             execution_id=view.task_id,
+            tags=_tags(view),
         ),
         "decision": write(pb.Decision(), decision) if decision else None,
         "critiques": [write(pb.Critiqued(), each) for some in critiques for each in some],
@@ -99,6 +101,12 @@ def _outcome(state: Transcript, view: Result) -> dict[str, Any]:
         "lost": state.lost,
         "durable": view.durable,
     }
+
+
+def _tags(view: Result) -> dict[str, str]:
+    """Which state of its story a deliberation has seen."""
+    seen = {} if view.story is None else view.story.model_dump()
+    return {f"story_{name}": str(value) for name, value in seen.items() if value}
 
 
 def _stop_reason(view: Result) -> str:

@@ -12,11 +12,14 @@ from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import Literal
 
+from pydantic import Field
+
 from actors.attendance import Attendance
 from actors.backlog import Backlog, Work
 from actors.conduct import Conduct, Pool, conflict
 from actors.journal import History, Journal
 from actors.line import Line
+from actors.outside import Outside
 from actors.run import Conclusion, Run, Stop, Terms
 from engine.config import Config
 from engine.data import Data
@@ -35,7 +38,10 @@ TAKE_UP_EVERY_S = 30.0
 
 
 class CouncilHealth(Data):
-    """One council actor as it stands; `since` in Unix seconds."""
+    """One council actor as it stands; `since` in Unix seconds.
+
+    `ignored` counts by their reason the responses of agents outside that were not taken.
+    """
 
     council_id: str
     role: str
@@ -45,6 +51,7 @@ class CouncilHealth(Data):
     running: tuple[str, ...]
     pid: int
     since: float
+    ignored: dict[str, int] = Field(default_factory=dict)
 
 
 class CouncilActor:
@@ -65,7 +72,8 @@ class CouncilActor:
         council = config.council(role)
         assert council is not None, f"no council {role} in the configuration"
         self._council, self._bus, self._die = council, config.bus, die
-        self._conduct = Conduct(council, config.limits, partial(pools, config))
+        self._outside = Outside(config.bus, council.id, config.outside(role))
+        self._conduct = Conduct(council, config, partial(pools, config), self._outside.ask)
         self._journal: Journal | None = None
         self._attendance = Attendance(self._deserted)
         self._runs: dict[str, Run] = {}
@@ -185,6 +193,7 @@ class CouncilActor:
             running=tuple(self._runs),
             pid=os.getpid(),
             since=self._since,
+            ignored=dict(self._outside.ignored),
         )
 
     async def drain(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
 
-from actors.calls import ActorAway, call
+from actors.calls import ActorAway, Call, Streamed, call, streamed
 from actors.council import CouncilHealth
 from actors.patience import pauses
 from actors.roster import NAMESPACE, PREFIX, Roster
@@ -60,10 +60,21 @@ def named_actors() -> list[str]:
 
 
 class Councils:
-    """All councils of a roster. A call waits up to `patience_s` for a council that is away."""
+    """All councils of a roster. A call waits up to `patience_s` for a council that is away.
 
-    def __init__(self, roster: Roster, find: Find = find_actor, patience_s: float = 120.0) -> None:
+    `find`, `call` and `streamed` are the way to an actor; without them it is Ray's.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        find: Find = find_actor,
+        patience_s: float = 120.0,
+        call: Call = call,
+        streamed: Streamed = streamed,
+    ) -> None:
         self._names, self._find, self._patience_s = roster.councils, find, patience_s
+        self._call, self._streamed = call, streamed
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -108,7 +119,7 @@ class Councils:
             alive = False
             try:
                 left = _left(terms, ends)
-                async with aclosing(_streamed(self._handle(name), task, left)) as stream:
+                async with aclosing(self._told(self._handle(name), task, left)) as stream:
                     async for record in _until_the_end(stream, task, ends):
                         alive = True
                         if record not in told[record.seq - 1 : record.seq]:
@@ -139,7 +150,7 @@ class Councils:
             try:
                 handle = self._handle_of(role)
                 while True:
-                    await _attended(handle, task_id, watcher)
+                    await self._attended(handle, task_id, watcher)
             except (ActorAway, Unavailable):
                 await asyncio.sleep(pause)
 
@@ -173,10 +184,28 @@ class Councils:
             return None
         return found
 
+    async def _told(self, handle: Any, task: Task, terms: Terms) -> AsyncGenerator[Record, None]:
+        """The records that a council actor streams; leaving early cancels the stream there."""
+        caller = uuid.uuid4().hex
+        stream = self._streamed(handle.deliberate, task, terms, caller)
+        try:
+            async with aclosing(stream) as records:
+                async for record in records:
+                    yield record
+        finally:
+            handle.leave.remote(task.id, caller)  # on a busy machine a cancellation can be lost
+
+    async def _attended(self, handle: Any, task_id: str, watcher: str) -> None:
+        try:
+            await self._call(handle.attend.remote(task_id, watcher))
+        except asyncio.CancelledError:
+            handle.leave.remote(task_id, watcher)
+            raise
+
     async def _answer(self, role: str, ref: Any, within_s: float) -> Any:
         try:
             async with asyncio.timeout(within_s):
-                return await call(ref)
+                return await self._call(ref)
         except ActorAway as away:
             raise Unavailable(f"council {role} is away: {away}") from away
         except TimeoutError:
@@ -236,25 +265,3 @@ async def _until_the_end(
         yield record
         if isinstance(record.event, END):
             deadline = None
-
-
-async def _streamed(handle: Any, task: Task, terms: Terms) -> AsyncGenerator[Record, None]:
-    """The records that a council actor streams; leaving early cancels the stream in the actor."""
-    import ray
-
-    caller = uuid.uuid4().hex
-    refs = handle.deliberate.options(num_returns="streaming").remote(task, terms, caller)
-    try:
-        async for ref in refs:
-            yield await call(ref)
-    finally:
-        ray.cancel(refs)
-        handle.leave.remote(task.id, caller)  # on a busy machine a cancellation can be lost
-
-
-async def _attended(handle: Any, task_id: str, watcher: str) -> None:
-    try:
-        await call(handle.attend.remote(task_id, watcher))
-    except asyncio.CancelledError:
-        handle.leave.remote(task_id, watcher)
-        raise

@@ -70,7 +70,7 @@ class BridgeActor:
         self, config: Config, roster: Roster, die: Callable[[int], None] = os._exit
     ) -> None:
         self._councils = Councils(roster)
-        self._bridge = Bridge(config.bus, self._councils.roles, self._end_of, lambda: die(1))
+        self._bridge = Bridge(config, self._end_of, lambda: die(1))
         self._started = False
         self._starting = asyncio.Lock()
 

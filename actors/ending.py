@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from actors.journal import Writer, envelope
-from actors.messages import ROLE, TOOK_MS
+from actors.messages import PRODUCER, ROLE, TASK, TOOK_MS, digest_of
+from actors.notices import concluded
 from actors.run import Run
 from engine.results import payload, result
 from engine.transcript import fold
 
-PRODUCER = "conclave"
-
 
 async def end_durably(run: Run, writer: Writer) -> None:
-    """Write the run's last record as its end; returns when the journal holds it."""
+    """Write the run's last record as its end; returns when the journal holds it.
+
+    What became of each agent's task is told before: a crash in between is made good by resuming.
+    """
     state, last = fold(run.records), run.records[-1]
     assert state.task is not None
     view = result(state)
@@ -25,4 +27,10 @@ async def end_durably(run: Run, writer: Writer) -> None:
         at=last.at,
         metadata={"record": last.model_dump(mode="json")},
     )
-    await writer.end(last, message, {ROLE: view.role, TOOK_MS: str(round(state.worked_s * 1000))})
+    writer.tell(*concluded(run.records))
+    headers = {
+        ROLE: view.role,
+        TOOK_MS: str(round(state.worked_s * 1000)),
+        TASK: digest_of(state.task),
+    }
+    await writer.end(last, message, headers)

@@ -20,12 +20,14 @@ from actors.line import Line
 from actors.listing import Beginning, Listed, Page, beginnings, listed
 from actors.messages import Found, envelope, last_message, next_message, opened, root_of
 from actors.patience import patiently, pauses
+from actors.stories import Stories
 from actors.texts import get
 from actors.writer import Writer
 from engine.config import BusConfig
 from engine.errors import Away, ConclaveError, Unavailable
 from engine.events import Record
 from engine.fanout import ended
+from engine.story import Story
 
 __all__ = ["History", "Journal", "Unwritten", "Writer", "envelope"]
 
@@ -163,6 +165,10 @@ class Journal:
     def backlog(self, role: str) -> Backlog:
         """The work of a role that was accepted and has not ended."""
         return Backlog(self._line, role)
+
+    async def story(self, id: str, bus: BusConfig) -> Story | None:
+        """What is known of a story, as much as is shown; None where nothing is. Away."""
+        return await self._line.ask(lambda js: Stories(js, bus).of(id))
 
     def writer(self, id: str, last: int) -> Writer:
         """A writer that goes on behind `last`, as `read` told it."""

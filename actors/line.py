@@ -57,9 +57,12 @@ class Line:
 
     @property
     def trouble(self) -> str:
-        """In a line, that the bus is away and where it should be."""
-        why = f" ({self._trouble})" if self._trouble else ""
-        return f"no NATS server answers at {place(self._bus.url)}{why}"
+        """Why the bus cannot be reached, or what it does not permit; empty if all is well."""
+        if self._client is not None and self._client.is_connected:
+            return self._client.trouble
+        where = place(self._bus.url)
+        lost = f"no NATS server answers at {where}; start nats-server or set bus.url"
+        return self._trouble or lost
 
     async def up(self) -> Connection:
         """The connection, however long it takes; Unavailable when the line is closed."""
@@ -75,7 +78,7 @@ class Line:
                 return self._client
             left = self._lost_since() + grace_s - time.monotonic()
             if left <= 0:
-                raise Away(f"{self.trouble}; start nats-server or set bus.url")
+                raise Away(self.trouble)
             await _happens(news, left)
 
     async def ask(
@@ -129,8 +132,6 @@ class Line:
                 self._client = await connect(
                     self._bus, self._name, self._lost_for_good, FIRST_WITHIN_S
                 )
-            except Unavailable:
-                log.warning("%s: %s", self._name, self.trouble)
             except ConclaveError as error:
                 self._trouble = str(error)
                 log.warning("%s: %s", self._name, self.trouble)

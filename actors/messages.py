@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import nats.js.errors
 from nats.js import JetStreamContext
@@ -17,10 +18,15 @@ from actors.texts import Reference
 from engine.data import Data
 from engine.errors import SetupError
 from engine.events import Record
+from engine.types import Task
 
 NO_MESSAGE = 10037
-ROLE, TOOK_MS = "Conclave-Role", "Conclave-Took-Ms"
-"""Headers of an end, so that statistics need not read it."""
+WRONG_LAST = 10071
+RACING = 10164
+EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+ROLE, TOOK_MS, TASK = "Conclave-Role", "Conclave-Took-Ms", "Conclave-Task"
+"""Headers of an end, so that statistics and duplicates of its event need not read it."""
+PRODUCER = "conclave"
 
 ENVELOPE = TypeAdapter(dict[str, JsonValue])
 TEXTS_OF = ("decisions", "results")
@@ -32,6 +38,13 @@ class _Batch(Data):
 
     records: tuple[Record, ...] = ()
     text: Reference | None = None
+
+
+class Outcome(NamedTuple):
+    """How a deliberation ended, and the digest of its task, empty where that was not kept."""
+
+    status: Literal["completed", "failed"]
+    task: str
 
 
 class Found(NamedTuple):
@@ -51,33 +64,47 @@ def key_of(id: str) -> str:
     return hashlib.sha256(id.encode()).hexdigest()[:32]
 
 
+def digest_of(task: Task) -> str:
+    """What tells a task from every other one of the same id."""
+    return hashlib.sha256(task.model_dump_json().encode()).hexdigest()[:32]
+
+
+def digest_of_all(tasks: Sequence[Task]) -> str:
+    """What tells so many tasks from any other ones."""
+    return hashlib.sha256("".join(map(digest_of, tasks)).encode()).hexdigest()[:32]
+
+
 def root_of(id: str) -> str:
     """The subject under which a deliberation is journalled."""
     return f"deliberation.{key_of(id)}"
 
 
-async def next_message(js: JetStreamContext, root: str, after: int) -> RawStreamMsg | None:
+async def next_message(
+    js: JetStreamContext, root: str, after: int, stream: str = JOURNAL
+) -> RawStreamMsg | None:
     """The first message of a deliberation behind a stream sequence, None if there is none."""
     try:
-        return await js.get_msg(JOURNAL, seq=after + 1, subject=f"{root}.>", next=True)
+        return await js.get_msg(stream, seq=after + 1, subject=f"{root}.>", next=True)
     except nats.js.errors.NotFoundError as error:
         if error.err_code == NO_MESSAGE:
             return None
-        raise _missing() from error
+        raise _missing(stream) from error
 
 
-async def last_message(js: JetStreamContext, root: str) -> RawStreamMsg | None:
-    """The last message of a deliberation, None if there is none."""
+async def last_message(
+    js: JetStreamContext, root: str, exactly: bool = False
+) -> RawStreamMsg | None:
+    """The last message of a deliberation, or `exactly` of a subject; None if there is none."""
     try:
-        return await js.get_last_msg(JOURNAL, f"{root}.>")
+        return await js.get_last_msg(JOURNAL, root if exactly else f"{root}.>")
     except nats.js.errors.NotFoundError as error:
         if error.err_code == NO_MESSAGE:
             return None
-        raise _missing() from error
+        raise _missing(JOURNAL) from error
 
 
-def _missing() -> SetupError:
-    return SetupError(f"stream {JOURNAL} is missing", "Start the engine anew: it makes its streams")
+def _missing(stream: str) -> SetupError:
+    return SetupError(f"stream {stream} is missing", "Start the engine anew: it makes its streams")
 
 
 def opened(message: RawStreamMsg) -> Found:
@@ -101,6 +128,24 @@ def batch_of(records: list[bytes]) -> bytes:
 def elsewhere(text: Reference) -> bytes:
     """The payload of an `.r` message whose records are in the object store."""
     return _Batch(text=text).model_dump_json(exclude={"records"}).encode()
+
+
+async def outcome_of(js: JetStreamContext, id: str) -> Outcome | None:
+    """How a deliberation ended, None while it has no end: one request, and nothing is read."""
+    message = await last_message(js, root_of(id))
+    return None if message is None else outcome(message)
+
+
+def outcome(message: RawStreamMsg) -> Outcome | None:
+    """What the last message of a deliberation says without being read; None if it is no end."""
+    digest = (message.headers or {}).get(TASK, "")
+    match (message.subject or "").rpartition(".")[2]:
+        case "completed":
+            return Outcome("completed", digest)
+        case "failed":
+            return Outcome("failed", digest)
+        case _:
+            return None
 
 
 def envelope(

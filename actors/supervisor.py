@@ -204,6 +204,8 @@ def _standing(health: Any) -> tuple[Literal["starting", "ready", "failed"], str]
     """What an actor's own account of its health amounts to."""
     if getattr(health, "connected", True) is False:
         return "failed", health.last_error or "the connection to NATS is down"
+    if trouble := getattr(health, "trouble", ""):
+        return "failed", trouble
     return ("starting" if getattr(health, "state", "") == "starting" else "ready"), ""
 
 

@@ -1,15 +1,24 @@
-"""Twins of an engine, a pool and an actor's handle, for tests without vLLM or Ray."""
+"""Twins of engine, pool, agent outside and actor's handle, for tests without vLLM or Ray."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
+from nats.js import JetStreamContext
+
+from actors.bus import Connection, connect
 from actors.calls import ActorAway
+from actors.patience import BROKEN, patiently
 from actors.speech import Generation, Request
-from engine.config import PoolConfig
+from actors.streams import REQUESTS
+from engine.config import BusConfig, PoolConfig
 from engine.errors import ConclaveError, EngineLost, SpeechFailed
+from engine.fanout import ended
+from engine.outside import ANSWERED, ASKED
 from engine.testing import words
 from engine.types import Count, Message, Reply, Speak, Stopped, Turn, Usage
 
@@ -110,6 +119,89 @@ class ScriptedPool:
     async def speak(self, turn: Turn) -> Reply:
         """What the model says."""
         return await self._model(turn)
+
+
+Asked = dict[str, Any]
+"""What an agent outside is told of a turn: the fields of `engine.outside.request`."""
+
+
+def obliging(asked: Asked) -> Asked:
+    """An answer of the form that a request asks for."""
+    form = asked["form"]
+    if form["kind"] == "text":
+        return {"proposal": f"{asked['agent_id']} {asked['phase']} {asked['round']}"}
+    if form["kind"] == "choice":
+        return {"output": [form["labels"][0]] * len(form["questions"])}
+    return {"output": _instance(form["json_schema"])}
+
+
+def _instance(schema: Asked) -> Any:
+    """The least that a schema allows."""
+    if "enum" in schema:
+        return schema["enum"][0]
+    match schema["type"]:
+        case "object":
+            return {name: _instance(part) for name, part in schema["properties"].items()}
+        case "array":
+            return schema["items"].get("enum", [])[: schema.get("minItems", 0)]
+        case "integer":
+            return schema.get("minimum", 0)
+        case _:
+            return "x" * schema.get("minLength", 1)
+
+
+class OutsideAgentTwin:
+    """An agent outside the engine, on a real bus: `say` makes the answer to each request.
+
+    `say` gives the fields of the response, its `kind` where it is not completed, or None where
+    nothing is said; then `respond` can. By itself it writes texts and finds nothing wrong.
+    `requests` keeps what it was asked.
+    """
+
+    def __init__(self, id: str, say: Callable[[Asked], Asked | None] = obliging) -> None:
+        self.id, self.say = id, say
+        self.requests: list[Asked] = []
+        self._client: Connection | None = None
+
+    @asynccontextmanager
+    async def on(self, url: str) -> AsyncGenerator[OutsideAgentTwin]:
+        """Listen to the bus at `url`, whose streams must exist, until the block is left."""
+        self._client = await connect(BusConfig(url=url), self.id, on_closed=lambda: None)
+        subject = f"{ASKED}.{self.id}"
+        js = self._client.streams()
+        requests = await js.pull_subscribe(subject, durable=self.id, stream=REQUESTS)
+        listening = asyncio.create_task(self._listen(requests))
+        try:
+            yield self
+        finally:
+            await ended(listening)
+            await self._client.leave()
+
+    async def respond(self, asked: Asked, kind: str = "completed", **said: Any) -> None:
+        """Say something about a request; the fields of `said` win over those of the request."""
+        about = {"task_id": asked["task_id"], "agent_id": self.id, "role": asked["role"]}
+        await self.publish(json.dumps(about | said).encode(), kind)
+
+    async def publish(self, data: bytes, kind: str = "completed") -> None:
+        """Say whatever it is; returns when that is stored."""
+        assert self._client is not None, "it says nothing but within `on`"
+        js = self._client.streams()
+        await patiently(lambda: js.publish(f"{ANSWERED}.{kind}", data), self.id, patience_s=20.0)
+
+    async def _listen(self, requests: JetStreamContext.PullSubscription) -> None:
+        """One request after the other; the stream has each once, however often it was sent."""
+        while True:
+            try:
+                (message,) = await requests.fetch(1, timeout=1.0)
+            except BROKEN:  # none came, or NATS is away
+                await asyncio.sleep(0.05)
+                continue
+            asked = json.loads(message.data)["payload"]
+            self.requests.append(asked)
+            said = self.say(asked)
+            if said is not None:
+                await self.respond(asked, **said)
+            await message.ack()
 
 
 class LocalHandle:

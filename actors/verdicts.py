@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nats.aio.msg import Msg
 
-from actors.patience import BROKEN, said
+from actors.patience import BROKEN
 from engine.arrival import Arrival
 from engine.errors import (
     Broken,
@@ -14,9 +14,6 @@ from engine.errors import (
     InvalidRequest,
     NotFound,
 )
-
-CRASHES = 5
-"""After so many deliveries an event that only meets bugs is buried, so that others get on."""
 
 
 def arrived(message: Msg) -> Arrival:
@@ -29,6 +26,7 @@ def arrived(message: Msg) -> Arrival:
         data=message.data,
         headers=dict(message.headers or {}),
         deliveries=known.num_delivered,
+        at=known.timestamp.timestamp(),
     )
 
 
@@ -37,8 +35,8 @@ def bug(error: BaseException) -> BaseException | None:
     return None if isinstance(error, (*BROKEN, ConclaveError)) else error
 
 
-def verdict(id_: str, error: BaseException, deliveries: int) -> InvalidEvent | None:
-    """Why a deliberation can never be had, None if it may be had later."""
+def lasting(id_: str, error: BaseException) -> InvalidEvent | None:
+    """Why a deliberation can never be had, None if that is not said."""
     if isinstance(error, InvalidEvent):
         return error
     if isinstance(error, InvalidRequest):
@@ -47,6 +45,10 @@ def verdict(id_: str, error: BaseException, deliveries: int) -> InvalidEvent | N
         return InvalidEvent("conflict", "event", f"{id_}: {error}")
     if isinstance(error, NotFound):
         return InvalidEvent("unknown_role", "payload.roles", f"{id_}: {error}")
-    if deliveries < CRASHES or (isinstance(error, ConclaveError) and not isinstance(error, Broken)):
-        return None
-    return InvalidEvent("crashed", "event", f"{id_}: {said(error)}")
+    return None
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the trouble is none of the event's: it waits, however long."""
+    known = isinstance(error, (*BROKEN, ConclaveError))
+    return known and not isinstance(error, Broken) and lasting("", error) is None

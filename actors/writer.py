@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NoReturn, TypeVar
 
 import nats.js.errors
@@ -14,7 +15,17 @@ from nats.js import JetStreamContext
 from nats.js.api import Header
 
 from actors.line import Line
-from actors.messages import batch_of, clipped, elsewhere, next_message, root_of
+from actors.messages import (
+    EXPECTED_SUBJECT,
+    RACING,
+    WRONG_LAST,
+    batch_of,
+    clipped,
+    elsewhere,
+    next_message,
+    root_of,
+)
+from actors.notices import Notice, publish
 from actors.patience import BROKEN, patiently, said
 from actors.streams import JOURNAL
 from actors.texts import Reference, put
@@ -30,17 +41,15 @@ BATCH_BYTES = 512 * 1024
 HEADER_BYTES = 4096
 """What NATS counts as payload besides ours; over its limit it closes the connection for good."""
 
-WRONG_LAST = 10071
-RACING = 10164
-EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
-
 
 class Writer:
     """Appends records in order; the first append that is not its own to follow stops it.
 
     One message is on its way at a time and the next one carries all records that came meanwhile.
-    Nobody waits for a record to be durable, only for `flush` and `end`. While the bus is away they
-    are held, however long that is; `patience_s` is for a bus that answers and does not take them.
+    Nobody waits for a record to be durable, only for `flush` and `end`. Notices go behind the
+    records that are there and before the end, so that whoever finds the end need not tell them.
+    While the bus is away all are held, however long that is; `patience_s` is for a bus that answers
+    and does not take them.
     """
 
     def __init__(self, line: Line, id: str, last: int, patience_s: float) -> None:
@@ -50,6 +59,7 @@ class Writer:
         self._nonce = uuid.uuid4().hex
         self._sent = self._appended = self._durable = 0
         self._waiting: deque[bytes] = deque()
+        self._notices: list[Notice] = []
         self._end: tuple[str, bytes, dict[str, str]] | None = None
         self._ended = False
         self._held = 0
@@ -77,6 +87,12 @@ class Writer:
         self._held += len(text)
         self._appended += 1
         self._work.set()
+
+    def tell(self, *notices: Notice) -> None:
+        """Take notices to be published; returns at once, as `append` does."""
+        if notices:
+            self._notices += notices
+            self._work.set()
 
     async def flush(self) -> None:
         """Return when all that was appended is durable; raises what stopped the writer."""
@@ -144,11 +160,16 @@ class Writer:
             self._durable += len(batch)
             self._held -= sum(map(len, batch))
             await self._turn()
+        await self._tell()
         if self._end is not None:
             subject, message, headers = self._end
             await self._commit(subject, await self._fitting_end(message), headers)
             self._held -= len(message)
             self._ended = True
+
+    async def _tell(self) -> None:
+        notices, self._notices = self._notices, []
+        await asyncio.gather(*(self._persist(partial(publish, notice)) for notice in notices))
 
     async def _turn(self) -> None:
         async with self._turned:

@@ -66,6 +66,9 @@ def add_deliberate(commands: Any) -> argparse.ArgumentParser:
         "--require", action="append", default=[], metavar="LINE", help="a requirement; repeatable"
     )
     ask.add_argument(
+        "--story", default="", metavar="ID", help="show the agents what is known of this story"
+    )
+    ask.add_argument(
         "--timeout", type=float, metavar="S", help="decide within so many seconds of work"
     )
     ask.add_argument("--id", type=an_id, help="the same id is the same deliberation; default: new")

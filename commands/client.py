@@ -117,6 +117,10 @@ class Client:
         """End a deliberation without a decision; how it stands then."""
         return self._result(self._ask("DELETE", _path(id)))
 
+    def story(self, id: str) -> dict[str, Any]:
+        """What is known of a story, as the server tells of it."""
+        return self._object(f"/v1/stories/{quote(id, safe='')}", "the story")
+
     def page(self, limit: int, before: int | None) -> dict[str, Any]:
         """So many deliberations, the one begun last first, as the server tells of them."""
         further = "" if before is None else f"&before={before}"
@@ -134,9 +138,12 @@ class Client:
 
     def status(self) -> dict[str, Any]:
         """How the whole stands, as the server tells of it."""
-        found = self._json(self._ask("GET", "/v1/status"))
+        return self._object("/v1/status", "the status")
+
+    def _object(self, path: str, what: str) -> dict[str, Any]:
+        found = self._json(self._ask("GET", path))
         if not isinstance(found, dict):
-            raise self._not_ours("the status is no object")
+            raise self._not_ours(f"{what} is no object")
         return found
 
     def _ask(

@@ -28,6 +28,7 @@ class Ask(NamedTuple):
     title: str = ""
     rubric: str = ""
     require: tuple[str, ...] = ()
+    story: str = ""
     timeout: float | None = None
     how: Mapping[str, Any] = MappingProxyType({})
 
@@ -37,6 +38,7 @@ class Ask(NamedTuple):
             "title": self.title,
             "rubric": self.rubric,
             "requirements": list(self.require),
+            "story_id": self.story,
             "timeout_seconds": self.timeout,
             **self.how,
         }
@@ -51,6 +53,7 @@ class Ask(NamedTuple):
             ("--title", self.title),
             ("--rubric", self.rubric),
             *(("--require", line) for line in self.require),
+            ("--story", self.story),
             ("--timeout", self.timeout),
         ]
         said = [option for option in options if option[1] not in (None, "")] + words(self.how)

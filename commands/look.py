@@ -1,4 +1,4 @@
-"""What a running engine says of itself, as tables; knows nothing of single deliberations.
+"""What a running engine says of itself, as tables and text; knows nothing of single deliberations.
 
 The answers are read leniently: what a server of another version leaves out is not shown.
 """
@@ -111,6 +111,19 @@ def status(client: Client, form: Form, screen: Screen) -> None:
         for name, value in _stats(found["stats"]):
             table.add_row(name, Text(value))
     screen.out.print(table, highlight=False)
+
+
+def story(client: Client, id: str, form: Form, screen: Screen) -> None:
+    """What the agents of the next deliberation of a story will be shown, and its hash."""
+    found = client.story(id)
+    if form is Form.JSON:
+        json_out(screen, json.dumps(found))
+        return
+    notes = len(_several(found, "notes"))
+    facts = f"{_word(found, 'story_id')}: {notes} notes, hash {_word(found, 'hash')}"
+    screen.out.print(facts, style="dim", highlight=False, soft_wrap=True, markup=False)
+    text = clean(str(found.get("text", "")))
+    screen.out.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def _stats(stats: Mapping[str, Any]) -> list[tuple[str, str]]:

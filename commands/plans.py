@@ -18,6 +18,7 @@ from actors.bus import Connection, connect
 from actors.journal import Journal
 from actors.patience import BROKEN, said
 from actors.streams import PLANS
+from commands.reach import bus_at
 from commands.view import Board, Row
 from engine.arrival import Arrival
 from engine.config import BusConfig
@@ -51,7 +52,7 @@ def understood(data: bytes, seq: int) -> PlanApproved:
 
 async def publish(url: str, data: bytes, producer: str) -> PlanApproved:
     """Send the plan as its producer would; the plan as it arrived."""
-    client = await connect(BusConfig(url=url), producer, lambda: None, REACH_WITHIN_S)
+    client = await connect(bus_at(url), producer, lambda: None, REACH_WITHIN_S)
     try:
         return understood(data, await _stored(client, data))
     finally:
@@ -76,7 +77,7 @@ async def follow(url: str, asked: Sequence[Task], console: Console) -> list[Row]
     """
     board = Board([task.role for task in asked])
     rows = {task.id: board.rows[task.role] for task in asked}
-    journal = await Journal.connect(BusConfig(url=url), "conclave-cli")
+    journal = await Journal.connect(bus_at(url), "conclave-cli")
     try:
         with Live(board, console=console, redirect_stdout=False, redirect_stderr=False):
             async with asyncio.timeout(DECIDED_WITHIN_S):

@@ -19,13 +19,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 
-from actors.bus import connect
+from actors.bus import connect, place
 from actors.embedded import local_ray, nats_server
 from actors.nats_server import NatsServer, free_port, require_free
 from actors.small_model import cache_dir, materialise_small_model
 from commands.client import is_here
 from commands.cluster import errors_into, joined, require_fit
 from commands.config_file import read_config
+from commands.reach import bus_at
 from engine.config import BusConfig, Config, GrpcConfig, HttpConfig, PoolConfig, fleet_councils
 from engine.errors import SetupError
 from engine.types import Budgets, Sampling
@@ -120,13 +121,14 @@ def _planned(wanted: Wanted) -> _Plan:
     read = read_config(wanted.file) if wanted.file else None
     http = _ported(read.http if read else HttpConfig(), wanted.port, "HTTP", "--port")
     grpc = _ported(read.grpc if read else GrpcConfig(), wanted.grpc_port, "gRPC", "--grpc-port")
-    named = urlsplit((read.bus if read else BusConfig()).url)
+    base = read.bus if read else BusConfig()
+    named = urlsplit(base.servers[0])
     away = read is not None and not is_here(named.hostname or "")
     if wanted.bus or away:
-        bus = wanted.bus or named.geturl()
+        bus = bus_at(wanted.bus or base.url, base)
         asyncio.run(_require_bus(bus))
         _require_different(http.port, grpc.port)
-        return _Plan(read, http, grpc, bus, 0)
+        return _Plan(read, http, grpc, bus.url, 0)
     port = (named.port or NATS_PORT) if wanted.nats_port is None else wanted.nats_port
     _require_free(port, "nats-server", "--nats-port")
     _require_different(http.port, grpc.port, port)
@@ -153,8 +155,8 @@ def _require_different(*ports: int) -> None:
         raise SetupError(f"HTTP, gRPC and NATS cannot share a port: {twice}", "Choose other ports")
 
 
-async def _require_bus(url: str) -> None:
-    client = await connect(BusConfig(url=url), "conclave-cli", lambda: None, REACH_WITHIN_S)
+async def _require_bus(bus: BusConfig) -> None:
+    client = await connect(bus, "conclave-cli", lambda: None, REACH_WITHIN_S)
     await client.leave()
 
 
@@ -169,8 +171,8 @@ def _bus(plan: _Plan, store: Path) -> Iterator[tuple[str, NatsServer | None]]:
 
 
 def _parts(url: str, nats: NatsServer | None, address: str) -> str:
-    """What an engine is made of here, in words; a URL may hold a password."""
-    bus = f"nats-server {url}" if nats else f"the bus at {urlsplit(url).hostname}"
+    """What an engine is made of here, in words."""
+    bus = f"nats-server {url}" if nats else f"the bus at {place(url)}"
     return f"{bus}, {f'the Ray cluster at {address}' if address else 'Ray and vLLM here'}"
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from commands.view import clean, tokens
+from engine.events import StorySeen
 from engine.packet import Decision
 from engine.results import Result
 from engine.types import Condorcet, CondorcetStatus
@@ -53,6 +54,8 @@ def _undecided(found: Result) -> RenderableType:
     for ranked in found.results:
         text = Text(clean(ranked.proposal.content))
         parts += [Text(f"{ranked.proposal.author_id}:", style="bold"), text, Text()]
+    if found.story is not None:
+        parts.append(Text(clean(f"story   {_story(found, found.story)}")))
     parts.append(Text(f"tokens  {tokens(found.usage)}"))
     title = Text.assemble((found.role, "bold"), f" {says}: no decision")
     return _framed(Group(*parts), title, ENDS[found.status])
@@ -90,12 +93,23 @@ def _facts(found: Result, decision: Decision) -> Table:
     facts.add_column(overflow="fold")
     several = len(found.results) > 1
     rows = (*(_choice(decision) if several else _alone(decision)), *_course(decision))
+    if found.story is not None:
+        rows = (*rows, ("story", _story(found, found.story)))
     for name, what in (*rows, ("tokens", tokens(found.usage))):
         facts.add_row(name, Text(clean(what)))
     facts.add_row("time", f"{found.duration_ms / 1000:.1f} s ({decision.stop_reason})")
     if not found.durable:
         facts.add_row("journal", Text("behind: this is not stored for good yet", style="yellow"))
     return facts
+
+
+def _story(found: Result, seen: StorySeen) -> str:
+    """Which state of its story the agents were shown; a fork is of none, and was shown one."""
+    name = found.story_id or "of its origin"
+    if seen.missing:
+        return f"{name}: {seen.missing}"
+    version = f", context version {seen.version}" if seen.version else ""
+    return f"{name}: {_counted(seen.notes, 'note')}{version}, hash {seen.hash[:12]}"
 
 
 def _alone(decision: Decision) -> Iterator[tuple[str, str]]:

@@ -6,26 +6,26 @@ import hashlib
 import inspect
 import json
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, StringConstraints, ValidationError
 
 from engine.arrival import check_values
+from engine.caps import check_caps, check_id, council_of, within_iterations
 from engine.config import Config
 from engine.data import Data
 from engine.errors import InvalidEvent, InvalidRequest, TooLarge
 from engine.options import Options
-from engine.policies import POLICIES, Rules, check_seats, named, settle
+from engine.policies import POLICIES, settle
 from engine.types import Council, Task
 
 MOST_DIGITS = 12
-EVENTS = "/events"
-FORKS = "/forks"
-"""What follows an id in the path of its events and of its forks, so that no id may end so."""
 
 
 class DeliberationRequest(Options):
     """What a client asks. An empty `task_id` gets one; the same one is the same deliberation.
+
+    What is known of the story `story_id` is shown to the agents.
 
     `max_iterations` caps the rounds, also the council's own. `timeout_seconds` is the time in
     which the decision must be there. What is said of Options holds for all other fields that say
@@ -39,6 +39,7 @@ class DeliberationRequest(Options):
     rubric: str = ""
     requirements: tuple[str, ...] = ()
     context: dict[str, JsonValue] = Field(default_factory=dict)
+    story_id: Annotated[str, StringConstraints(strip_whitespace=True, max_length=512)] = ""
     max_iterations: int | None = Field(default=None, ge=0)
     timeout_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
@@ -47,7 +48,7 @@ class DeliberationRequest(Options):
 
         The same idempotency `key` gives the same id; a `task_id` is a key already.
         """
-        council = self._council(config)
+        council = council_of(self.role, config)
         if not self.text.strip():
             raise InvalidRequest("text", "is empty; say what the council is to do")
         size, most = len(self._written()), config.bus.max_event_bytes
@@ -64,25 +65,14 @@ class DeliberationRequest(Options):
             requirements=self.requirements,
             context=self.context,
             timeout_s=self.timeout_seconds,
+            story_id=self.story_id,
             **dict(options),
         )
-
-    def _council(self, config: Config) -> Council:
-        council = config.council(self.role.upper())
-        if council is None:
-            known = ", ".join(c.role for c in config.councils)
-            raise InvalidRequest("role", f"no council {self.role.upper()!r}; known roles: {known}")
-        return council
 
     def _options(self, council: Council) -> Options:
         """The options that are set, the rounds within `max_iterations`."""
         options = Options(**{name: getattr(self, name) for name in Options.model_fields})
-        rules = settle(options, council)
-        if self.max_iterations is None or rules.rounds <= self.max_iterations:
-            return options
-        if _in_layers(rules):
-            return options.model_copy(update={"layers": self.max_iterations + 1})
-        return options.model_copy(update={"rounds": self.max_iterations})
+        return within_iterations(options, council, self.max_iterations)
 
     def _written(self) -> bytes:
         """As the journal must be able to keep it: Python reads more than JSON can say."""
@@ -99,12 +89,7 @@ def identity(task_id: str, key: str) -> str:
     """The id that a request names itself, or by an idempotency key; a new one for neither."""
     if task_id and key:
         raise InvalidRequest("task_id", "is an idempotency key already; send one of the two")
-    if task_id in (".", ".."):
-        raise InvalidRequest("task_id", f"{task_id!r} is no name in a path; send another")
-    for ending in (EVENTS, FORKS):
-        if task_id.endswith(ending):
-            what = f"ends in {ending!r}, the path of {ending[1:]}; send another"
-            raise InvalidRequest("task_id", what)
+    check_id(task_id)
     if key:
         return f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
     return task_id or str(uuid.uuid4())
@@ -170,31 +155,3 @@ def seconds(timeout_ms: str) -> float | None:
     if not plain or int(timeout_ms) == 0:
         raise InvalidRequest("x-timeout-ms", f"{timeout_ms[:40]!r} is no number of milliseconds")
     return int(timeout_ms) / 1000
-
-
-def check_caps(rules: Rules, council: Council, config: Config) -> None:
-    """InvalidRequest for the first option that is over what this server or this council has."""
-    limits, seats = config.limits, len(council.agents)
-    if _in_layers(rules):
-        _within("layers", rules.rounds + 1, limits.rounds + 1)
-    _within("rounds", rules.rounds, limits.rounds)
-    _within("num_agents", rules.agents, min(limits.agents, seats))
-    _within("samples", rules.copies, limits.agents)
-    _within("token_budget", rules.token_budget, limits.tokens)
-    check_seats(rules, rules.agents or seats)
-    texts = rules.copies or rules.agents or seats
-    needed = council.budgets.largest_prompt(texts)
-    window = min(config.pools[agent.pool].window for agent in council.agents)
-    if needed > window:
-        what = f"{texts} texts need a window of {needed} tokens; the models have {window}"
-        raise InvalidRequest("samples" if rules.copies else "num_agents", what)
-
-
-def _in_layers(rules: Rules) -> bool:
-    """Whether its rounds are asked for as layers, of which the drafts are the first."""
-    return "layers" in named(rules.policy).takes
-
-
-def _within(name: str, asked: int | None, most: int) -> None:
-    if asked is not None and asked > most:
-        raise InvalidRequest(name, f"{asked} is over this server's cap of {most}")

@@ -29,7 +29,8 @@ from engine.data import Data
 from engine.errors import Away, ConclaveError, InvalidRequest, NotFound, Unavailable
 from engine.events import END, Record
 from engine.fanout import ended, merge
-from engine.types import Task
+from engine.story import Note
+from engine.types import OUTSIDE, Task
 
 Standing = Literal["healthy", "degraded", "unhealthy"]
 
@@ -98,6 +99,20 @@ class Status(Data):
     stats: Stats | None
     pools: tuple[PoolStatus, ...]
     bus: BusStatus
+
+
+class StoryView(Data):
+    """What is known of a story: `text` is what agents are shown, `hash` its SHA-256.
+
+    `notes` are what it is made of; `left_out` are older ones that did not fit.
+    """
+
+    story_id: str
+    version: int
+    hash: str
+    text: str
+    notes: tuple[Note, ...]
+    left_out: int
 
 
 class Readiness(Data):
@@ -221,6 +236,17 @@ class Desk:
             raise NotFound(f"no deliberation {task_id!r}; ids are those that a request was given")
         return Conclusion(list(history.records), durable=True)
 
+    async def story(self, story_id: str) -> StoryView:
+        """What the agents of the next deliberation of a story will be shown. NotFound."""
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                found = await self._opened().story(story_id.strip(), self.config.bus)
+        except TimeoutError:
+            raise Unavailable(f"NATS does not tell of story {story_id!r}; ask again") from None
+        if found is None:
+            raise NotFound(f"no event has told of story {story_id!r}")
+        return StoryView(hash=found.hash, text=found.text, **dict(found))
+
     async def page(self, limit: int, before: int | None) -> Page:
         """So many deliberations of the journal, the one begun last first."""
         return await self._opened().page(limit, before)
@@ -336,7 +362,8 @@ class Desk:
         council = self.config.council(role)
         assert council is not None
         health = await self._councils.health(role)
-        seats = [pools[name] for name in dict.fromkeys(agent.pool for agent in council.agents)]
+        named = dict.fromkeys(a.pool for a in council.agents if a.pool != OUTSIDE)
+        seats = [pools[name] for name in named]
         able = all(any(agent and agent.state == "ready" for agent in p.agents) for p in seats)
         return CouncilInfo(
             council_id=council.id,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import Field, ValidationError
 
-from edges.asked import check_caps, identity, invalid
+from edges.asked import identity, invalid
+from engine.caps import check_caps
 from engine.config import Config
 from engine.data import Data
 from engine.errors import InvalidRequest
@@ -15,14 +16,14 @@ from engine.forks import fork
 from engine.options import Rule
 from engine.policies import settle
 from engine.seats import agents
-from engine.types import Council, Task
+from engine.types import OUTSIDE, Council, Task
 
 
 class ForkRequest(Data):
     """What is to be otherwise than in the origin, of which all else is taken over.
 
     Agents are left out (`without`), the `policy` or the `tally` is another one, or all agents speak
-    through the pool `model`. An empty `task_id` gets one.
+    through the pool `model`, but for those from outside. An empty `task_id` gets one.
     """
 
     without: tuple[str, ...] = ()
@@ -42,10 +43,11 @@ class ForkRequest(Data):
             model=self.model or None,
         )
         seated = agents(made.task, made.council)
-        for agent in seated:
-            if agent.pool not in config.pools:
+        inside = (agent.pool for agent in seated if agent.pool != OUTSIDE)
+        for pool in (*inside, *filter(None, [made.task.model])):
+            if pool not in config.pools:
                 known = ", ".join(config.pools)
-                raise InvalidRequest("model", f"no pool {agent.pool!r}; known pools: {known}")
+                raise InvalidRequest("model", f"no pool {pool!r}; known pools: {known}")
         council: Council = made.council.model_copy(update={"agents": seated})
         check_caps(settle(made.task, made.council), council, config)
         return made.task

@@ -17,11 +17,12 @@ from starlette.exceptions import HTTPException
 
 from actors.listing import Page
 from actors.run import Conclusion
-from edges.asked import EVENTS, FORKS, read_request, request_schema, standing_alone, too_large
-from edges.desk import CouncilInfo, Desk, Status
+from edges.asked import read_request, request_schema, standing_alone, too_large
+from edges.desk import CouncilInfo, Desk, Status, StoryView
 from edges.forking import ForkRequest, read_fork
 from edges.refusals import Problem, problem
 from edges.sse import MEDIA_TYPE, server_sent
+from engine.caps import EVENTS, FORKS
 from engine.errors import ConclaveError, InvalidRequest
 from engine.events import Record
 from engine.results import Result, result
@@ -185,6 +186,11 @@ class HttpDoor:
     async def cancel(self, task_id: str) -> Response:
         """End a deliberation without a decision; what was written stays readable."""
         return _answer(await self._desk.cancel(task_id), 200, {})
+
+    @api.get("/v1/stories/{story_id:path}", responses=_refusals(404))
+    async def story(self, story_id: str) -> StoryView:
+        """What the agents of the next deliberation of a story will be shown."""
+        return await self._desk.story(story_id)
 
     @api.get("/v1/councils", responses=_refusals())
     async def councils(self) -> list[CouncilInfo]:

@@ -18,7 +18,10 @@ BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Arrival:
-    """One message of a stream. Not validated: whatever came must fit in here."""
+    """One message of a stream. Not validated: whatever came must fit in here.
+
+    `at` is when the stream took it, in Unix seconds; None where nobody says.
+    """
 
     stream: str
     seq: int
@@ -26,6 +29,7 @@ class Arrival:
     data: bytes
     headers: dict[str, str] = field(default_factory=dict)
     deliveries: int = 1
+    at: float | None = None
 
 
 class _Pairs(dict[str, Any]):

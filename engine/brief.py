@@ -15,14 +15,14 @@ TITLE_TOKENS = 64
 CLIP_MARK = " [clipped]"
 
 
-def lay(task: Task, council: Council, count: Count, wording: str) -> Brief:
-    """The common beginning: rubric, requirements, task and context, within the task's budget.
+def lay(task: Task, council: Council, count: Count, wording: str, story: str = "") -> Brief:
+    """The common beginning: rubric, requirements, task, context, story; within the task's budget.
 
     Half of the budget is the task's own if it needs it; else earlier parts are served first. What
     is cut is marked in the text and named in `clipped`. `wording` names the prompts that follow.
     """
     fence = hashlib.sha256(f"fence\0{task.salt}".encode()).hexdigest()[:6]
-    parts = {name: _safe(text, fence) for name, text in _parts(task, council).items()}
+    parts = {name: _safe(text, fence) for name, text in _parts(task, council, story).items()}
     left = council.budgets.task
     kept_for_task = min(count(parts["task"]), left // 2)
     texts, clipped = [], []
@@ -47,18 +47,20 @@ def lay(task: Task, council: Council, count: Count, wording: str) -> Brief:
     )
 
 
-def _parts(task: Task, council: Council) -> dict[str, str]:
+def _parts(task: Task, council: Council, story: str) -> dict[str, str]:
     rubric = "\n".join(filter(None, (council.rubric, task.rubric)))
     parts = {
         "rubric": rubric,
         "requirements": "\n".join(f"- {line}" for line in task.requirements),
         "task": "\n\n".join(filter(None, (task.title, task.text))),
-        "context": "\n".join(_line(key, value) for key, value in task.context.items()),
+        "context": "\n".join(line(key, value) for key, value in task.context.items()),
+        "story": story,
     }
     return {name: text for name, text in parts.items() if text}
 
 
-def _line(key: str, value: object) -> str:
+def line(key: str, value: object) -> str:
+    """One field as an agent reads it."""
     return f"{key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Self
+from datetime import datetime
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from engine.data import Data
 from engine.errors import InvalidRequest
 from engine.options import Options
 from engine.policies import check_seats, settle
-from engine.types import Agent, Budgets, Council, Sampling
+from engine.transitions import CONVENES, StoryPhase
+from engine.types import OUTSIDE, Agent, Budgets, Council, Sampling
+
+REMEMBERED_S = 3600.0
+"""So long a request to an agent outside is sure not to be sent twice, whatever is resumed."""
+
+MOST_STORY_BYTES = 768 * 1024
+"""A story is kept in one message, and NATS takes 1 MiB unless told otherwise."""
 
 
 class PoolConfig(Data):
@@ -61,17 +69,33 @@ class PoolConfig(Data):
         return tuple(ranges[min(i, len(ranges) - 1)] for i in range(self.replicas))
 
 
+class OutsideAgent(Data):
+    """An agent that is no engine of ours: it is asked, and answers, over the bus.
+
+    Its `id` is the last part of the subject it is asked on. From then on it has `answer_within_s`
+    seconds for each turn, or is dropped; an hour is as long as a request is sure to be remembered.
+    With `silent_after_s`, it is dropped already when it has said nothing for so long: its progress
+    counts as a sign of life.
+    """
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    persona: str = ""
+    answer_within_s: float = Field(default=120.0, gt=0, le=REMEMBERED_S)
+    silent_after_s: float | None = Field(default=None, gt=0)
+
+
 class CouncilConfig(Options):
     """One council at first start: a persona per agent, seated on the pools in turn.
 
-    Its options hold where a request sets none. The `architect` is the persona of the agent that
-    decides where it is asked to; it sits on the first pool.
+    Those from `outside` sit after them. Its options hold where a request sets none. The `architect`
+    is the persona of the agent that decides where it is asked to; it sits on the first pool.
     """
 
     role: str = Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")
     personas: tuple[str, ...] = Field(min_length=1)
     rubric: str
     pools: tuple[str, ...] = ("small",)
+    outside: tuple[OutsideAgent, ...] = ()
     budgets: Budgets = Budgets()
     sampling: Sampling = Sampling()
     architect: str = (
@@ -99,29 +123,125 @@ class CouncilConfig(Options):
         )
         return Council(
             role=self.role,
-            agents=agents,
+            agents=(*agents, *(self._seat(agent) for agent in self.outside)),
             rubric=self.rubric,
             budgets=self.budgets,
             architect=architect,
             **{name: getattr(self, name) for name in Options.model_fields},
         )
 
+    def _seat(self, agent: OutsideAgent) -> Agent:
+        return Agent(id=agent.id, role=self.role, persona=agent.persona, pool=OUTSIDE)
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        council = self.seated()
+        ids = [agent.id for agent in (*council.agents, *filter(None, [council.architect]))]
+        twice = next((id for id in ids if ids.count(id) > 1), None)
+        if twice is not None:
+            raise ValueError(f"council {self.role} seats {twice!r} twice; name it otherwise")
+        return self
+
 
 class BusConfig(Data):
     """The NATS server, and how the bridge takes events from it.
 
-    `slots` events are worked on at once. `start` says where a durable begins when it is created
-    for the first time: `now` leaves old plans alone, `all` takes every event still in the stream.
+    `url` names a server, or several of one cluster with commas between them. `slots` events of
+    each kind are worked on at once. `start` says where a durable begins when it is created for the
+    first time: `now` leaves old events alone, `all` takes every one still in the stream, a time
+    (ISO 8601 with its zone) those stored since.
     `ack_wait_s` is how long the server waits for a sign of life before it gives an event to
     another bridge; one is sent every third of it. `max_event_bytes` bounds an event, and a request
-    over HTTP alike.
+    over HTTP alike. Of a story, the newest `story_notes` milestones and decisions are kept, and
+    as many of the newest are shown as fit `story_bytes`, which also bounds a single one.
+
+    `replicas` of each stream and bucket are kept by as many servers. `provision` says whether the
+    engine makes and mends them itself, or only checks them and leaves that to an operator.
+
+    The connection is by TLS where `tls_ca` (a file of the authorities to trust) is given or the
+    url begins with tls://. The server has to prove that it is `tls_hostname`, by default the url's
+    host, and we show `tls_cert` with `tls_key` if there are any. Who we are is said by `user` and
+    `password_file`, by `token_file`, by `creds_file` (a JWT with its key) or by `nkey_file`. All
+    are files, read when we connect: no secret is in the configuration.
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     url: str = "nats://127.0.0.1:4222"
     slots: int = Field(default=4, ge=1)
-    start: str = Field(default="now", pattern="^(now|all)$")
+    start: str = "now"
     ack_wait_s: float = Field(default=30.0, ge=1.0)
     max_event_bytes: int = Field(default=256 * 1024, ge=1024)
+    replicas: Literal[1, 3, 5] = 1
+    provision: bool = True
+    tls_ca: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+    tls_hostname: str = ""
+    user: str = Field(default="", pattern=r"^[A-Za-z0-9_-]*$")
+    password_file: str = ""
+    token_file: str = ""
+    creds_file: str = ""
+    nkey_file: str = ""
+    story_notes: int = Field(default=32, ge=1)
+    story_bytes: int = Field(default=8 * 1024, ge=4096)
+
+    @property
+    def servers(self) -> list[str]:
+        """The URL of each server."""
+        return [each.strip() for each in self.url.split(",")]
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection must be by TLS."""
+        return bool(self.tls_ca) or any(each.startswith("tls://") for each in self.servers)
+
+    @field_validator("url")
+    @classmethod
+    def _shows_no_secret(cls, url: str) -> str:
+        if "@" in url:
+            raise ValueError(
+                "holds credentials, which others can see; name bus.user and bus.password_file"
+            )
+        return url
+
+    @field_validator("start")
+    @classmethod
+    def _is_a_beginning(cls, start: str) -> str:
+        if start not in ("now", "all") and not _zoned(start):
+            raise ValueError("is now, all, or a time such as 2026-01-31T08:00:00Z, with its zone")
+        return start
+
+    @model_validator(mode="after")
+    def _credentials_fit_together(self) -> Self:
+        if bool(self.user) != bool(self.password_file):
+            raise ValueError("user and password_file go together")
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("tls_cert and tls_key go together")
+        if (self.tls_cert or self.tls_hostname) and not self.tls:
+            raise ValueError("tls_cert and tls_hostname need TLS: set tls_ca, or a url with tls://")
+        ways = ("user", "token_file", "creds_file", "nkey_file")
+        given = [way for way in ways if getattr(self, way)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)}: we can be one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _a_story_is_one_message(self) -> Self:
+        most = (self.story_notes + 1) * self.story_bytes
+        if most > MOST_STORY_BYTES:
+            raise ValueError(
+                f"bus: story_notes and story_bytes allow a story of {most} bytes; "
+                f"one message holds {MOST_STORY_BYTES}"
+            )
+        return self
+
+
+def _zoned(time: str) -> bool:
+    try:
+        return datetime.fromisoformat(time).tzinfo is not None
+    except ValueError:
+        return False
 
 
 class HttpConfig(Data):
@@ -157,6 +277,8 @@ class Config(Data):
     """The whole engine: pools, councils, bus, HTTP, gRPC and limits.
 
     Without `councils`, the five of a software-delivery fleet are seated on the pools in turn.
+    `phases` are the roles that are convened when a story enters a phase; without it, those of a
+    software-delivery fleet that have a council.
     """
 
     pools: dict[str, PoolConfig] = Field(min_length=1)
@@ -167,9 +289,14 @@ class Config(Data):
     http: HttpConfig = HttpConfig()
     grpc: GrpcConfig = GrpcConfig()
     limits: Limits = Limits()
+    phases: dict[StoryPhase, tuple[str, ...]] = Field(
+        default_factory=lambda known: _convened(known.get("councils", ()))
+    )
 
     @model_validator(mode="after")
     def _councils_fit_their_pools(self) -> Self:
+        if OUTSIDE in self.pools:
+            raise ValueError(f"no pool can be called {OUTSIDE!r}; name it otherwise")
         roles = [council.role for council in self.councils]
         if len(set(roles)) != len(roles):
             raise ValueError(f"councils: a role is named twice in {roles}")
@@ -177,6 +304,16 @@ class Config(Data):
             texts = self._check_limits(council)
             for name in council.pools:
                 self._check_seat(council, name, texts)
+        return self
+
+    @model_validator(mode="after")
+    def _phases_convene_councils(self) -> Self:
+        known = [council.role for council in self.councils]
+        for phase, roles in self.phases.items():
+            for role in roles:
+                if role not in known:
+                    named = ", ".join(known)
+                    raise ValueError(f"phase {phase} convenes {role!r}; known roles: {named}")
         return self
 
     def _check_seat(self, council: CouncilConfig, pool: str, texts: int) -> None:
@@ -192,7 +329,7 @@ class Config(Data):
 
     def _check_limits(self, council: CouncilConfig) -> int:
         """How many texts are exchanged at most, unless a request asks for more samples."""
-        seats = len(council.personas)
+        seats = len(council.personas) + len(council.outside)
         try:
             rules = settle(council, Options())
             check_seats(rules, rules.agents or seats)
@@ -206,6 +343,10 @@ class Config(Data):
             )
         return texts
 
+    def outside(self, role: str) -> tuple[OutsideAgent, ...]:
+        """The agents of a role that are asked over the bus."""
+        return next((c.outside for c in self.councils if c.role == role), ())
+
     def council(self, role: str) -> Council | None:
         """The seated council of a role, within the limits; None if there is none."""
         seated = next((c.seated() for c in self.councils if c.role == role), None)
@@ -213,6 +354,12 @@ class Config(Data):
             return None
         tokens = min(seated.token_budget or self.limits.tokens, self.limits.tokens)
         return seated.model_copy(update={"token_budget": tokens})
+
+
+def _convened(councils: tuple[CouncilConfig, ...]) -> dict[StoryPhase, tuple[str, ...]]:
+    """What phases convene by default: those roles of it that have a council."""
+    known = {council.role for council in councils}
+    return {p: tuple(role for role in roles if role in known) for p, roles in CONVENES.items()}
 
 
 FLEET = {

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from engine.brief import lay
 from engine.choosing import Choosing
 from engine.decision import conclude, quorum_is_lost
-from engine.events import Briefed, Convened, Event, Record, Resumed
+from engine.events import Briefed, Convened, Event, Record, Resumed, StoryContext
 from engine.exchange import Lanes
 from engine.fanout import saying
 from engine.seats import settled
@@ -43,6 +43,7 @@ async def deliberate(
     bell: Bell | None = None,
     check: Check | None = None,
     known: Mapping[str, Outcome] | None = None,
+    story: StoryContext | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Yield what happens until a Decided or a Failed; InvalidRequest where options contradict.
 
@@ -50,7 +51,8 @@ async def deliberate(
     on: their turns are not asked again, and their task, council and rules are the ones in force.
     What was said under prompts of another wording is asked anew, unless time was up by then.
     `known` are outcomes of another deliberation, by the id of their turn: one that would be asked
-    the same is not asked again either. `check` looks at every text.
+    the same is not asked again either. `check` looks at every text. `story` is what is known of the
+    task's story now, which is recorded: after an interruption the recorded one is in force.
 
     Close the generator (`contextlib.aclosing`) to stop; the turns under way are then cancelled.
     Ring the `bell` to have it decided early.
@@ -61,14 +63,21 @@ async def deliberate(
 
     async def work(tell: Callable[[Event], None]) -> None:
         turns = Turns(state, speak, tell, known or {}, check)
-        await _deliberate(task, council, count, turns, bell or Bell())
+        await _deliberate(task, council, count, turns, bell or Bell(), story)
 
     async with aclosing(saying(work)) as events:
         async for event in events:
             yield event
 
 
-async def _deliberate(task: Task, council: Council, count: Count, turns: Turns, bell: Bell) -> None:
+async def _deliberate(
+    task: Task,
+    council: Council,
+    count: Count,
+    turns: Turns,
+    bell: Bell,
+    story: StoryContext | None,
+) -> None:
     """Take a transcript to its end, telling what happens."""
     state = turns.state
     if state.task is not None and state.council is not None:
@@ -76,10 +85,11 @@ async def _deliberate(task: Task, council: Council, count: Count, turns: Turns, 
         turns.note(Resumed())
     else:
         rules = settled(task, council)
-        turns.note(Convened(task=task, council=council, rules=rules))
+        turns.note(Convened(task=task, council=council, rules=rules, story=story))
     brief = state.brief
     if brief is None or (brief.prompts != wording() and state.hastened is None):
-        brief = lay(task, council, count, wording())
+        told = state.story.text if state.story else ""
+        brief = lay(task, council, count, wording(), told)
         turns.note(Briefed(brief=brief))
     lanes, choosing = Lanes(turns, council, brief), Choosing(turns, council, brief)
     turns.keep_back(choosing.cost)

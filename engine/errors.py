@@ -16,7 +16,9 @@ ConclaveError
 └── SpeechFailed      one agent's turn failed for good: it is dropped with this reason
     ├── EngineLost    its engines died and did not come back in time
     ├── Overloaded    its engines refused the turn, by queue or by cache
-    └── PromptTooLong the prompt and its reply do not fit the model's window
+    ├── PromptTooLong the prompt and its reply do not fit the model's window
+    ├── GaveUp        an agent from outside says that it cannot answer
+    └── NoAnswer      an agent from outside could not be asked, or did not answer in time
 
 Every error is picklable: its arguments are its state.
 """
@@ -111,3 +113,11 @@ class Overloaded(SpeechFailed):
 
 class PromptTooLong(SpeechFailed):
     """The prompt and the longest reply asked for do not fit the model's window."""
+
+
+class GaveUp(SpeechFailed):
+    """An agent from outside says that it cannot answer, and why."""
+
+
+class NoAnswer(SpeechFailed):
+    """An agent from outside could not be asked, or did not answer in time."""

@@ -16,16 +16,36 @@ from engine.policies import Rules
 from engine.types import Ballot, Council, Finding, Phase, Severity, Task, Usage
 
 
+class StorySeen(Data):
+    """Which state of a story the agents were shown: its version, how many notes, the text's hash.
+
+    Where there was nothing to show, `missing` says why.
+    """
+
+    version: int = 0
+    notes: int = 0
+    hash: str = ""
+    missing: str = ""
+
+
+class StoryContext(StorySeen):
+    """What was known of the task's story when it was convened; `hash` is the SHA-256 of `text`."""
+
+    text: str = ""
+
+
 class Convened(Data):
     """The deliberation began: the request, the council as it was seated, and what was settled.
 
-    `rules` is None in records from before it was kept; it then follows from the other two.
+    `rules` is None in records from before it was kept; it then follows from the other two. `story`
+    is None where the task belongs to no story; a fork has that of its origin.
     """
 
     kind: Literal["convened"] = "convened"
     task: Task
     council: Council
     rules: Rules | None = None
+    story: StoryContext | None = None
 
 
 class Clipped(Data):

@@ -11,20 +11,24 @@ from dataclasses import dataclass
 
 from engine.early import EARLY_RULES
 from engine.errors import InvalidRequest
-from engine.events import END, Record
+from engine.events import END, Record, StoryContext
 from engine.options import Options, Rule
 from engine.policies import check_seats, named, settle
 from engine.seats import seats, voters
 from engine.transcript import Outcome, Transcript, fold
-from engine.types import Council, Task
+from engine.types import OUTSIDE, Council, Task
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a fork takes over: the council as it was, and the outcomes by the id of their turn."""
+    """What a fork takes over: the council as it was, and the outcomes by the id of their turn.
+
+    Its agents are shown of the `story` what the origin's were.
+    """
 
     council: Council
     known: Mapping[str, Outcome]
+    story: StoryContext | None
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,12 @@ def fork(
 ) -> Fork:
     """What to deliberate on to see what these changes make of a deliberation that has ended.
 
-    Agents can be left out, the policy or the rule that counts be another one, and all agents be
-    on the pool `model`, which must exist. Of the origin's options, a policy keeps those it takes.
-    A fork belongs to no story and no plan: its decision is not what was planned.
+    Agents can be left out, the policy or the rule that counts be another one, and all agents that
+    have an engine be on the pool `model`, which must exist. Of the origin's options, a policy keeps
+    those it takes. A fork belongs to no story and no plan: its decision is not what was planned.
 
     InvalidRequest where the origin has not ended, nothing is changed, an agent does not take part,
-    nobody is left, or an option does not fit.
+    nobody is left who has an engine, or an option does not fit.
     """
     before, origin = _ended(records), origin_of(records)
     assert before.task is not None
@@ -70,14 +74,14 @@ def fork(
     task = options.model_copy(update=changes)
     task = _seated(before, task, left_out)
     _check_change(before, task)
-    return Fork(origin.council, origin.known, task)
+    return Fork(origin.council, origin.known, origin.story, task)
 
 
 def origin_of(records: Sequence[Record]) -> Origin:
     """What a fork of these records takes over; they begin with a Convened."""
     state = fold(records)
     assert state.council is not None
-    return Origin(state.council, dict(state.outcomes))
+    return Origin(state.council, dict(state.outcomes), state.story)
 
 
 def _ended(records: Sequence[Record]) -> Transcript:
@@ -117,6 +121,8 @@ def _seated(before: Transcript, task: Task, left_out: Sequence[str]) -> Task:
     numbered = settled.agents is not None and "num_agents" in named(settled.policy).takes
     if set(there) <= set(left_out) or (numbered and not remaining):
         raise InvalidRequest("without", "leaves nobody of those who take part")
+    if all(agent.pool == OUTSIDE for agent in council.agents if agent.id in {*there} - {*left_out}):
+        raise InvalidRequest("without", "leaves only agents from outside; one of ours must stay")
     number = len(remaining) if numbered and left_out else task.num_agents
     return task.model_copy(update={"num_agents": number})
 

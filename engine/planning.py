@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationInfo
 
 from engine.arrival import Arrival
 from engine.data import Data
 from engine.errors import InvalidEvent
-from engine.inbound import Id, Name, Plain, Text, Texts, inbound, listed, split, understood
+from engine.inbound import inbound, understood
+from engine.lenient import (
+    Id,
+    Name,
+    Plain,
+    Text,
+    Texts,
+    Time,
+    Warned,
+    listed,
+    split,
+    warn,
+)
 from engine.types import Task
 
 SUBJECT = "planning.plan.approved"
 
 
-def _constraints(value: object) -> object:
+def _constraints(value: object, info: ValidationInfo) -> object:
     """A text or a list of texts are requirements."""
-    if value is None:
-        return {}
-    return {"requirements": value} if isinstance(value, str | list) else value
+    if isinstance(value, str | list):
+        warn(info, "list_for_constraints")
+        return {"requirements": [value] if isinstance(value, str) else value}
+    return {} if value is None else value
+
+
+Constraints = BeforeValidator(_constraints)
 
 
 class PlanConstraints(BaseModel):
@@ -41,22 +56,28 @@ class Plan(BaseModel):
     story_id: Id
     plan_id: Id
     approved_by: Name
-    timestamp: datetime
+    timestamp: Time
     roles: Annotated[tuple[str, ...], BeforeValidator(split)] = ()
     title: Plain = ""
     description: Plain = ""
     tasks: Annotated[tuple[JsonValue, ...], BeforeValidator(listed)] = ()
     acceptance_criteria: Texts = ()
-    constraints: Annotated[PlanConstraints, BeforeValidator(_constraints)] = PlanConstraints()
+    constraints: Annotated[PlanConstraints, Constraints] = PlanConstraints()
 
 
 class PlanApproved(Data):
-    """An approved plan with its identity: two events of equal `source` and `key` are one."""
+    """An approved plan with its identity: two events of equal `source` and `key` are one.
+
+    Where a plan says no time of its own (not `timed`), that of its wrapping or message stands in,
+    which another copy of the event need not share; so it is no part of any task.
+    """
 
     source: str
     key: str
     correlation_id: str
     plan: Plan
+    timed: bool = True
+    warnings: tuple[Warned, ...] = ()
 
 
 def plan_approved(arrival: Arrival, max_bytes: int) -> PlanApproved:
@@ -65,13 +86,16 @@ def plan_approved(arrival: Arrival, max_bytes: int) -> PlanApproved:
     Refused is what cannot be understood; numbers for ids, one text for a list and the like are
     understood; what is not known is kept.
     """
-    event = inbound(arrival, "plan.approved", max_bytes)
-    plan = understood(Plan, event.payload)
+    event = inbound(arrival, "plan.approved", max_bytes, timed=True)
+    warnings = list(event.warnings)
+    plan = understood(Plan, event.payload, warnings)
     return PlanApproved(
         source=event.source,
         key=event.key,
         correlation_id=event.correlation_id or plan.story_id,
         plan=plan,
+        timed=event.timed,
+        warnings=tuple(warnings),
     )
 
 
@@ -101,7 +125,7 @@ def _task(event: PlanApproved, role: str) -> Task:
         text=plan.description or plan.title or f"{place} was approved. It has no description.",
         rubric=plan.constraints.rubric,
         requirements=(*plan.acceptance_criteria, *plan.constraints.requirements),
-        context=_context(plan),
+        context=_context(event),
         story_id=plan.story_id,
         plan_id=plan.plan_id,
     )
@@ -114,12 +138,12 @@ def task_id(source: str, key: str, role: str) -> str:
     return f"{role.lower()}-{digest[:32]}"
 
 
-def _context(plan: Plan) -> dict[str, JsonValue]:
+def _context(event: PlanApproved) -> dict[str, JsonValue]:
     """All that the task's own fields do not hold."""
-    context: dict[str, JsonValue] = {
-        "approved_by": plan.approved_by,
-        "timestamp": plan.timestamp.isoformat(),
-    }
+    plan = event.plan
+    context: dict[str, JsonValue] = {"approved_by": plan.approved_by}
+    if event.timed:
+        context["timestamp"] = plan.timestamp.isoformat()
     if plan.tasks:
         context["tasks"] = list(plan.tasks)
     if plan.constraints.model_extra:

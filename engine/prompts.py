@@ -1,8 +1,8 @@
 """Each prompt of the exchange beside the form and the reader of its reply; sends nothing.
 
 Layout, for the prefix cache: what all share comes first (system text, rubric, requirements, task,
-context, then proposals in one order); the role, the persona and the question come last. What comes
-from outside stands between fences, and is never part of the system text.
+context, story, then proposals in one order); the role, the persona and the question come last. What
+comes from outside stands between fences, and is never part of the system text.
 """
 
 from __future__ import annotations

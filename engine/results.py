@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from engine.data import Data
-from engine.events import Decided, Failed
+from engine.events import Decided, Failed, StorySeen
 from engine.options import Decide
 from engine.packet import Decision, StopReason
 from engine.policies import Choice, Exchange
@@ -53,7 +53,10 @@ class RankedProposal(Data):
 
 
 class Result(Data):
-    """What became of a deliberation. `durable` says that the journal holds all of it."""
+    """What became of a deliberation. `durable` says that the journal holds all of it.
+
+    `story` is what its agents were shown of their story, None where they belong to none.
+    """
 
     task_id: str
     role: str
@@ -61,6 +64,7 @@ class Result(Data):
     durable: bool
     story_id: str
     plan_id: str
+    story: StorySeen | None = None
     results: tuple[RankedProposal, ...]
     winner_id: str
     decision: Decision | None
@@ -83,6 +87,7 @@ def result(state: Transcript, durable: bool = True) -> Result:
         durable=durable,
         story_id=state.task.story_id,
         plan_id=state.task.plan_id,
+        story=_seen(state),
         results=_ranked(state, decision),
         winner_id=decision.choice if decision else "",
         decision=decision,
@@ -91,6 +96,12 @@ def result(state: Transcript, durable: bool = True) -> Result:
         usage=state.usage,
         duration_ms=round((state.ended - state.began) * 1000) if end else 0,
     )
+
+
+def _seen(state: Transcript) -> StorySeen | None:
+    if state.story is None:
+        return None
+    return StorySeen(**{name: getattr(state.story, name) for name in StorySeen.model_fields})
 
 
 def expected_turns(state: Transcript) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.errors import InvalidRequest
 from engine.options import Decide
 from engine.policies import Choice, Rules, check_seats, settle
-from engine.types import Agent, Council, Task
+from engine.types import OUTSIDE, Agent, Council, Task
 
 
 def settled(task: Task, council: Council) -> Rules:
@@ -46,4 +46,6 @@ def agents(task: Task, council: Council) -> tuple[Agent, ...]:
 
 
 def _moved(agent: Agent, task: Task) -> Agent:
-    return agent.model_copy(update={"pool": task.model}) if task.model else agent
+    """No pool can stand for an agent from outside: it is asked where it is."""
+    moves = task.model and agent.pool != OUTSIDE
+    return agent.model_copy(update={"pool": task.model}) if moves else agent

@@ -29,6 +29,7 @@ from engine.events import (
     Resumed,
     Revised,
     Settled,
+    StoryContext,
     Suspended,
     Voted,
 )
@@ -72,6 +73,7 @@ class Transcript:
     task: Task | None = None
     council: Council | None = None
     rules: Rules | None = None
+    story: StoryContext | None = None
     seated: tuple[Agent, ...] = ()
     voters: tuple[Agent, ...] = ()
     brief: Brief | None = None
@@ -140,6 +142,7 @@ class Transcript:
 
     def _convene(self, event: Convened, at: float) -> None:
         self.task, self.council, self.began = event.task, event.council, at
+        self.story = event.story
         self.rules = event.rules or settle(event.task, event.council)
         self.seated = seats(event.task, event.council, self.rules)
         self.voters = voters(event.task, event.council, self.rules)

@@ -42,6 +42,10 @@ class Sampling(Data):
     repetition_penalty: float = Field(default=1.0, gt=0.0, le=2.0)
 
 
+OUTSIDE = "outside"
+"""In the place of a pool: the agent has no engine of ours, it is asked over the bus."""
+
+
 class Agent(Data):
     """One seat of a council: who speaks (persona), and through which pool of engines."""
 
@@ -59,8 +63,8 @@ PROMPT_MARGIN = 400
 class Budgets(Data):
     """Tokens of the pool's tokenizer that each part of a deliberation may take.
 
-    `task` bounds rubric, requirements, task and context together; `draft` one proposal, also after
-    its revision; `critique` one critique as JSON.
+    `task` bounds rubric, requirements, task, context and story together; `draft` one proposal, also
+    after its revision; `critique` one critique as JSON.
     """
 
     task: int = Field(default=1200, ge=64)
@@ -102,7 +106,7 @@ class Task(Options):
 
     `seed` is what labels, orders and turns are drawn from, the id where it is empty. A fork has
     the seed of its `origin`, the deliberation it repeats in part: `without` some of its agents, or
-    with all of them on the pool `model`.
+    with all of them that have an engine on the pool `model`.
     """
 
     id: str = Field(min_length=1, max_length=200)

@@ -1,13 +1,18 @@
 """Records, events and connections for the tests of the bus."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
+
+from nats.js.errors import NotFoundError
 
 from actors.bus import Connection, connect
+from actors.deadletter import Letter, Letters
 from actors.messages import envelope
 from actors.provision import provision
+from actors.streams import OUTBOUND
 from engine.config import BusConfig
-from engine.data import Data
 from engine.events import Failed, Record, Resumed
 from engine.types import Task
 
@@ -52,24 +57,6 @@ async def connected(url: str, bus: BusConfig | None = None) -> AsyncIterator[Con
         await client.leave()
 
 
-class Letter(Data):
-    """What the tests read of a dead letter."""
-
-    kind: str
-    where: str
-    what: str
-    subject: str
-    stream: str
-    seq: int
-    deliveries: int
-    at: float
-    headers: dict[str, str]
-    size: int
-    sha256: str
-    clipped: bool
-    data: str
-
-
 async def stored(client: Connection, stream: str) -> int:
     """How many messages a stream holds."""
     return (await client.streams().stream_info(stream)).state.messages
@@ -77,6 +64,16 @@ async def stored(client: Connection, stream: str) -> int:
 
 async def letters(client: Connection) -> list[Letter]:
     """All dead letters, oldest first."""
-    js, seqs = client.streams(), range(1, await stored(client, "DEADLETTER") + 1)
-    found = [await js.get_msg("DEADLETTER", seq) for seq in seqs]
-    return [Letter.model_validate_json(message.data or b"") for message in found]
+    return (await Letters(client).all())[::-1]
+
+
+async def told(client: Connection, subject: str) -> list[dict[str, Any]]:
+    """The envelopes on a subject of the outbound stream, oldest first."""
+    js, found, last = client.streams(), list[dict[str, Any]](), 0
+    while True:
+        try:
+            message = await js.get_msg(OUTBOUND, seq=last + 1, subject=subject, next=True)
+        except NotFoundError:
+            return found
+        last = message.seq or 0
+        found.append(json.loads(message.data or b""))

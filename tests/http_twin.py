@@ -21,7 +21,7 @@ from fastapi.responses import StreamingResponse
 from actors.bridge import Health
 from actors.listing import Listed, Page
 from edges.asked import read_request
-from edges.desk import BusStatus, CouncilInfo, PoolStatus, Stats, Status
+from edges.desk import BusStatus, CouncilInfo, PoolStatus, Stats, Status, StoryView
 from edges.forking import read_fork
 from edges.refusals import Problem, problem
 from engine.config import Config, PoolConfig
@@ -31,6 +31,7 @@ from engine.errors import ConclaveError, Conflict, Ended, NotFound
 from engine.events import Event, Record, Suspended
 from engine.forks import origin_of
 from engine.results import result
+from engine.story import Note, Story
 from engine.testing import ScriptedModel, words
 from engine.transcript import Outcome, Transcript, fold
 from engine.types import Speak, Task
@@ -229,6 +230,11 @@ def app_of(twin: Twin) -> FastAPI:
 
 
 def _add_whole(app: FastAPI, twin: Twin) -> None:
+    @app.get("/v1/stories/{id:path}")
+    async def story(id: str, request: Request) -> Any:
+        await _note(twin, request)
+        return twin.answer or _story(id)
+
     @app.get("/v1/deliberations")
     async def listed(request: Request, limit: int, before: int | None = None) -> Page:
         await _note(twin, request)
@@ -254,6 +260,13 @@ async def _note(twin: Twin, request: Request) -> dict[str, Any]:
     if twin.refusal is not None:
         raise twin.refusal
     return body
+
+
+def _story(id: str) -> StoryView:
+    """One note, which tries to steer a terminal."""
+    note = Note(kind="milestone", id="m-1", at=BEGAN, text="It\x1b ticks", event="e", seq=1)
+    found = Story(story_id=id).noting(note, 1, 8192)
+    return StoryView(hash=found.hash, text=found.text, **dict(found))
 
 
 def _listed(state: Transcript) -> Listed:

@@ -9,7 +9,7 @@ from random import Random
 from engine.config import fleet_councils
 from engine.deliberation import Bell, Check, deliberate
 from engine.errors import EngineLost
-from engine.events import Event, Record
+from engine.events import Event, Record, StoryContext
 from engine.packet import CheckResult, Verdict
 from engine.testing import ScriptedModel, words
 from engine.transcript import Outcome
@@ -52,10 +52,11 @@ async def recorded(
     bell: Bell | None = None,
     check: Check | None = None,
     known: Mapping[str, Outcome] | None = None,
+    story: StoryContext | None = None,
 ) -> list[Record]:
     """All records of a deliberation."""
     speak = model or ScriptedModel()
-    stream = deliberate(task, council, speak, words, (), bell, check, known)
+    stream = deliberate(task, council, speak, words, (), bell, check, known, story)
     return stamped(task.id, [event async for event in stream])
 
 

@@ -67,6 +67,7 @@ async def crash(actor: CouncilActor) -> None:
     for task in everything:
         task.cancel()
     await asyncio.gather(*everything, return_exceptions=True)
+    await actor._outside.close()
     if actor._journal is not None:
         await actor._journal.close()
 

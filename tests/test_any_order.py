@@ -12,9 +12,9 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
-from legality import check_legal
 from rehearsal import council_of, recorded, task
 
+from chaos.legality import check_legal
 from engine.deliberation import Bell, deliberate
 from engine.errors import EngineLost
 from engine.events import END, Drafted, Event, Revised

@@ -41,6 +41,14 @@ def test_iterations_cap_the_rounds(fields: dict[str, object], rounds: int) -> No
     assert settle(asked(**fields).task(CONFIG), DEV).rounds == rounds
 
 
+def test_a_request_may_belong_to_a_story() -> None:
+    """Its name is that of the events, without the space around it; a longer one is none."""
+    assert asked(story_id=" s-1\n").task(CONFIG).story_id == "s-1"
+    assert asked().task(CONFIG).story_id == ""
+    with pytest.raises(InvalidRequest, match="story_id"):
+        read_request(json.dumps({"role": "dev", "text": "x", "story_id": "s" * 513}).encode())
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [

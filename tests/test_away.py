@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import NamedTuple, get_args
 
 import pytest
@@ -67,6 +68,17 @@ async def connected_to(actor: CouncilActor) -> None:
     await actor._opened().back()
 
 
+async def stand_still(nats: NatsServer) -> None:
+    """Stop the server's process, connections and all, until SIGCONT."""
+    os.kill(nats.pid, signal.SIGSTOP)
+    threads = list(Path(f"/proc/{nats.pid}/task").iterdir())
+
+    def still() -> bool:
+        return all(") T" in (thread / "stat").read_text() for thread in threads)
+
+    await until_async(still, "it stands still")
+
+
 @pytest.mark.parametrize("had", [True, False], ids=["lost", "never had"])
 async def test_it_is_decided_at_once_and_written_when_the_bus_is_back(
     seat: Seat, config: Config, nats: NatsServer, had: bool
@@ -94,7 +106,7 @@ async def test_a_request_that_meets_the_death_of_the_bus_is_not_held_up(
     """A question that is under way when the connection breaks is given up with it."""
     actor = seat()
     await connected_to(actor)
-    os.kill(nats.pid, signal.SIGSTOP)
+    await stand_still(nats)
     asked = Following(actor, a_task())
     await until_async(lambda: actor._opened()._line._calls, "the journal is asked")
     nats.kill()
@@ -127,7 +139,7 @@ async def test_a_bus_that_is_there_and_tells_nothing_is_not_waited_for(
     monkeypatch.setattr("actors.bus.REQUEST_S", 0.2)
     actor = seat()
     await connected_to(actor)
-    os.kill(nats.pid, signal.SIGSTOP)
+    await stand_still(nats)
     asked = Following(actor, a_task())
     await asked.end()
     assert not asked.task.done()
@@ -355,7 +367,7 @@ async def test_an_end_that_waits_is_answered_when_the_bus_is_lost(
     monkeypatch.setattr("edges.desk.DURABLE_WITHIN_S", 60.0)
     asked = asyncio.create_task(front.desk.conclude(a_task(), 60))
     await until_async(lambda: len(front.model.held) == 3, "all drafts are asked for")
-    os.kill(nats.pid, signal.SIGSTOP)
+    await stand_still(nats)
     answers = asyncio.create_task(answering(front.model))
     await until_async(lambda: front.actor._runs["t-1"].ended, "it is decided")
     answers.cancel()

@@ -12,7 +12,7 @@ from actors.bridge import Bridge, Health
 from actors.bus import Connection
 from actors.nats_server import NatsServer
 from actors.streams import PLAN_APPROVED, PLANS
-from engine.config import BusConfig
+from engine.config import BusConfig, Config, PoolConfig, fleet_councils
 from engine.errors import Conflict, InvalidRequest, NotFound, SetupError, Unavailable
 from engine.events import Record
 from engine.types import Task
@@ -26,6 +26,14 @@ def plan(**changes: object) -> bytes:
     """An approved plan as a producer sends it."""
     event = {"story_id": "s", "plan_id": "p", "approved_by": "po", "timestamp": "2026-11-22"}
     return json.dumps({**event, **changes}).encode()
+
+
+def fleet(bus: BusConfig) -> Config:
+    """Three councils that listen on a bus."""
+    councils = [council for council in fleet_councils() if council.role in ROLES]
+    return Config(
+        pools={"small": PoolConfig(model="/models/small")}, councils=tuple(councils), bus=bus
+    )
 
 
 class Chamber:
@@ -83,7 +91,7 @@ async def chamber() -> Chamber:
 async def bridge(bus: BusConfig, client: Connection, chamber: Chamber) -> AsyncIterator[Bridge]:
     """A running bridge; the streams are there before it."""
     assert client.is_connected
-    running = Bridge(bus, ROLES, chamber, patience_s=5.0)
+    running = Bridge(fleet(bus), chamber, patience_s=5.0)
     await running.start()
     yield running
     await running.stop(grace_s=0)
@@ -168,7 +176,7 @@ async def test_a_good_event_is_not_acknowledged_while_a_role_has_not_ended(
     bus: BusConfig, client: Connection, chamber: Chamber
 ) -> None:
     """Known mistake 8: patience over, the event goes back to the bus and comes again."""
-    bridge = Bridge(bus, ROLES, chamber, patience_s=0.0)
+    bridge = Bridge(fleet(bus), chamber, patience_s=0.0)
     await bridge.start()
     chamber.errors = [Unavailable("away")]
     chamber.open.set()
@@ -236,7 +244,7 @@ async def test_an_event_that_meets_only_bugs_is_buried_in_the_end(
     """Known mistake 8: a poison event does not come for ever, and takes no slot with it."""
     monkeypatch.setattr("actors.bridge.GIVEN_BACK_S", 0)
     chamber.errors = [ValueError("a bug")] * 9
-    bridge = Bridge(bus, ROLES, chamber)
+    bridge = Bridge(fleet(bus), chamber)
     await bridge.start()
     await publish(client, plan(roles=["DEV"]))
     health = await healthy(bridge, lambda h: h.buried == 1, "buried")
@@ -252,7 +260,7 @@ async def test_a_set_up_trouble_keeps_the_event(
     monkeypatch.setattr("actors.bridge.GIVEN_BACK_S", 0)
     chamber.errors = [SetupError("no model", "Set one")] * 9
     chamber.open.set()
-    bridge = Bridge(bus, ROLES, chamber)
+    bridge = Bridge(fleet(bus), chamber)
     await bridge.start()
     await publish(client, plan(roles=["DEV"]))
     health = await healthy(bridge, lambda h: h.handled == 1, "handled")
@@ -266,7 +274,7 @@ async def test_stop_leaves_an_unfinished_event_to_another_bridge(
 ) -> None:
     """It is given back at once, not after the ack wait of a minute, and nothing is lost."""
     patient = bus.model_copy(update={"ack_wait_s": 60.0})
-    first, second = Bridge(patient, ROLES, chamber), Bridge(patient, ROLES, chamber)
+    first, second = Bridge(fleet(patient), chamber), Bridge(fleet(patient), chamber)
     await first.start()
     await publish(client, plan(roles=["DEV"]))
     await healthy(first, lambda _: chamber.running == 1, "begun")
@@ -324,7 +332,7 @@ async def test_a_connection_closed_for_good_is_told(
     """Only a new process can help then, so the owner hears of it; its own stop is silent."""
     assert client.is_connected
     told: list[str] = []
-    bridge = Bridge(bus, ROLES, chamber, on_closed=lambda: told.append("closed"))
+    bridge = Bridge(fleet(bus), chamber, on_closed=lambda: told.append("closed"))
     await bridge.start()
     assert bridge._client is not None
     await bridge._client.publish("planning." + "x" * 5000, b"")  # over the control line
@@ -335,7 +343,7 @@ async def test_a_connection_closed_for_good_is_told(
     await reaches(heard, "on_closed")
     await bridge.stop(grace_s=0)
     assert told == ["closed"]
-    second = Bridge(bus, ROLES, chamber, on_closed=lambda: told.append("stopped"))
+    second = Bridge(fleet(bus), chamber, on_closed=lambda: told.append("stopped"))
     await second.start()
     await second.stop()
     assert told == ["closed"]

@@ -205,8 +205,8 @@ async def test_accepted_work_needs_no_caller(seat: Seat, config: Config) -> None
     await reaches(decided, "it is decided by the next actor")
     await idle(other)
     async with connected(config.bus.url) as client:
-        open_ = "deliberation.open.>"
-        info = await client.streams().stream_info("DELIBERATIONS", subjects_filter=open_)
+        open_ = "$KV.conclave-open.>"
+        info = await client.streams().stream_info("KV_conclave-open", subjects_filter=open_)
     assert not info.state.subjects
 
 

@@ -303,6 +303,31 @@ def test_councils_and_status(twin: Twin, capsys: Capture) -> None:
     assert json_out(capsys)["stats"]["total_deliberations"] == 12
 
 
+def test_a_story(twin: Twin, capsys: Capture) -> None:
+    """Its text as agents are shown it, under its hash; for programs the server's own JSON."""
+    assert main(["story", "s 1/a"]) == 0
+    first, *text = capsys.readouterr().out.splitlines()
+    assert main(["story", "s 1/a", "--json"]) == 0
+    found = json_out(capsys)
+    assert first == f"s 1/a: 1 notes, hash {found['hash']}"
+    assert "\n".join(text) == found["text"].replace("\x1b", "")
+    assert twin.asked[-1].call == "GET /v1/stories/s 1/a"
+
+
+def test_a_task_may_belong_to_a_story(twin: Twin, capsys: Capture) -> None:
+    """It is in the request, and in the command that goes on."""
+    assert main(["deliberate", "Clock", "--role", "DEV", "--story", "s-1"]) == 0
+    assert twin.asked[0].body["story_id"] == "s-1"
+    assert Ask("Clock", "DEV", "x", story="-s").words() == [
+        "Clock",
+        "--role",
+        "DEV",
+        "--id",
+        "x",
+        "--story=-s",
+    ]
+
+
 def test_the_list_of_deliberations(twin: Twin, capsys: Capture) -> None:
     """Newest first, a page at a time, with the way to the next one; JSON for programs."""
     for id in ("a", "b", "c"):

@@ -1,9 +1,11 @@
 """Claims about the configuration: what is refused, and what the defaults seat."""
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
-from engine.config import Config, CouncilConfig, PoolConfig, fleet_councils
+from engine.config import BusConfig, Config, CouncilConfig, PoolConfig, fleet_councils
 from engine.options import Options, Rule, Topology
 from engine.policies import settle
 from engine.types import Budgets
@@ -138,3 +140,40 @@ def test_a_role_is_upper_case() -> None:
     """Roles are names on the wire, not free text."""
     with pytest.raises(ValidationError):
         CouncilConfig(role="dev ops", personas=("p",), rubric="r")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"url": "nats://me:s3cret@here"}, "bus.password_file"),
+        ({"user": "me"}, "user and password_file go together"),
+        ({"password_file": "p"}, "user and password_file go together"),
+        ({"tls_ca": "a", "tls_cert": "c"}, "tls_cert and tls_key go together"),
+        ({"tls_hostname": "h"}, "need TLS"),
+        ({"tls_cert": "c", "tls_key": "k"}, "need TLS"),
+        ({"token_file": "t", "nkey_file": "n"}, "token_file and nkey_file"),
+        ({"user": "a.b", "password_file": "p"}, "user"),
+        ({"replicas": 2}, "replicas"),
+        ({"start": "yesterday"}, "2026-01-31T08:00:00Z"),
+        ({"start": "2026-01-31T08:00:00"}, "with its zone"),
+    ],
+)
+def test_a_bus_that_cannot_be_meant_is_refused(options: dict[str, object], says: str) -> None:
+    """What is wrong is said, and never what was given: it may hold a secret."""
+    with pytest.raises(ValidationError, match=re.escape(says)) as caught:
+        BusConfig.model_validate(options)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({}, False),
+        ({"tls_ca": "ca.pem"}, True),
+        ({"url": "tls://here"}, True),
+        ({"url": "nats://one,tls://two"}, True),
+    ],
+)
+def test_tls_is_wanted_where_it_is_named(options: dict[str, object], wanted: bool) -> None:
+    """By an authority or by a url."""
+    assert BusConfig.model_validate(options).tls is wanted

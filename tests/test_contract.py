@@ -1,6 +1,7 @@
 """Claims about the contract's messages: what they say of a deliberation is what its records say."""
 
 import pytest
+from recording import COUNCIL, stamped
 from scripted_desk import BEGAN, DEV, a_task, broken_off, deliberated, ended, suspended
 
 from actors import contract
@@ -8,6 +9,7 @@ from actors.codec import record, to_struct
 from actors.pb import orchestrator_pb2 as pb
 from actors.progress import STAGES, Progress
 from engine.events import (
+    Convened,
     Decided,
     Drafted,
     Dropped,
@@ -17,6 +19,7 @@ from engine.events import (
     Record,
     Resumed,
     Revised,
+    StoryContext,
 )
 from engine.options import Options
 from engine.packet import StopReason
@@ -127,6 +130,21 @@ async def test_a_suspended_deliberation_is_said_to_be_so() -> None:
     assert answer.error_type == answer.stop_reason == ""
 
 
+async def test_the_state_of_the_story_is_in_the_tags() -> None:
+    """A client sees which one the agents were shown, or why none."""
+    task, answers = a_task(story_id="s-1"), (contract.response, contract.result_response)
+    for story, tags in (
+        (StoryContext(version=3, notes=2, hash="h", text="t"), {"version": "3", "notes": "2"}),
+        (StoryContext(missing="away"), {"missing": "away"}),
+        (None, {}),
+    ):
+        known = {"story_hash": "h"} if story and story.hash else {}
+        events = [Convened(task=task, council=COUNCIL, story=story)]
+        for answer in answers:
+            found = answer(fold(stamped(task.id, events)), durable=True).metadata.tags
+            assert dict(found) == known | {f"story_{n}": said for n, said in tags.items()}
+
+
 def test_a_request_is_read_by_its_meaning() -> None:
     """All that the contract and we can say, each where it belongs; our context wins."""
     request = pb.DeliberateRequest(
@@ -137,6 +155,7 @@ def test_a_request_is_read_by_its_meaning() -> None:
         num_agents=3,
         policy="vote",
         title="Hands",
+        story_id="s-1",
         constraints=pb.TaskConstraints(
             rubric="Ticks",
             requirements=["two hands"],
@@ -151,6 +170,7 @@ def test_a_request_is_read_by_its_meaning() -> None:
         "role": "dev",
         "text": "Clock",
         "title": "Hands",
+        "story_id": "s-1",
         "policy": "vote",
         "rubric": "Ticks",
         "requirements": ("two hands",),

@@ -1,12 +1,11 @@
 """A council on a real journal: every deliberation ends once, whatever happens to its actor."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 
 import pytest
-from bus_fakes import stored
+from bus_fakes import told
 from deadline import reaches, until_async
 from seats import (
     ONE,
@@ -57,14 +56,13 @@ def kinds(records: list[Record], *wanted: type) -> int:
 
 async def outbound(client: Connection, end: str) -> dict[str, object]:
     """The one message on the outbound subject of an end."""
+    subject = f"orchestration.deliberation.{end}"
 
     async def copied() -> bool:
-        return await stored(client, "ORCHESTRATOR_EVENTS") > 0
+        return bool(await told(client, subject))
 
     await reaches(copied, "the end is copied")
-    subject = f"orchestration.deliberation.{end}"
-    message = await client.streams().get_last_msg("ORCHESTRATOR_EVENTS", subject)
-    envelope: dict[str, object] = json.loads(message.data or b"")
+    [envelope] = await told(client, subject)
     return envelope
 
 
@@ -204,7 +202,12 @@ async def test_of_two_actors_on_one_id_one_stops(
     assert await journalled(config.bus.url) == records
     assert kinds(records, *END) == 1
     await outbound(client, "completed")
-    assert await stored(client, "ORCHESTRATOR_EVENTS") == 1
+
+    async def all_told() -> bool:
+        return len(await told(client, "orchestration.task.completed")) == 3
+
+    await reaches(all_told, "the agents' tasks are told")
+    assert await told(client, "orchestration.deliberation.failed") == []
 
 
 async def test_a_bus_outage_delays_no_decision(

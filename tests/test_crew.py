@@ -10,6 +10,7 @@ from actors.councils import Councils
 from actors.crew import BridgeActor
 from actors.roster import Roster, roster
 from actors.run import Conclusion, Terms
+from actors.testing import LocalHandle
 from engine.config import Config, PoolConfig
 from engine.errors import Broken, Unavailable
 from engine.events import Record, Resumed
@@ -48,17 +49,21 @@ async def test_a_task_that_kills_its_council_each_time_is_given_up(
     """A council that is away is waited for; one that dies over a task again and again is not."""
     deaths = 0
 
+    class Council:
+        async def deliberate(self) -> None: ...
+
+        async def leave(self, task_id: str, caller: str) -> None: ...
+
     async def dying(*_call: object) -> AsyncGenerator[Record, None]:
         nonlocal deaths
         deaths += 1
         yield RECORD
         raise ActorAway("died")
 
-    monkeypatch.setattr(councils, "_streamed", dying)
     monkeypatch.setattr(councils, "pauses", lambda *_: iter([0.0] * 100))
     names = Roster(agents={}, councils={"DEV": "council"}, bridge="bridge")
     with pytest.raises(Broken, match="died 9 times over t-1"):
-        await Councils(names, find=lambda _: object()).conclude(TASK)
+        await Councils(names, lambda _: LocalHandle(Council()), streamed=dying).conclude(TASK)
     assert deaths == councils.DEATHS + 1
 
 

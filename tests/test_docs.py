@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from commands.asking import add_deliberate, options_of
+from engine.config import BusConfig
 from engine.deliberation import deliberate
 from engine.early import EARLY_RULES
 from engine.options import Options, Rule, Topology
@@ -19,6 +20,7 @@ from engine.packet import Decision, StopReason
 from engine.policies import COMMON, DEFAULTS, POLICIES, Policy, settle
 from engine.standing import TIE_BREAKS
 from engine.testing import ScriptedModel, a_council, a_task, words
+from engine.told import KINDS
 from engine.topologies import peers, wanted
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,6 +60,13 @@ def test_each_table_names_all_there_is_and_nothing_else(first: str, all_names: l
     said = [name for row in table(first) for name in names(row[0])]
     beside = {"k", "hub", "exchange_every"} if first == "`topology`" else set()
     assert sorted(name for name in said if name not in beside) == sorted(map(str, all_names))
+
+
+def test_the_page_names_the_events_that_tell_of_a_story_and_its_bounds() -> None:
+    """Each subject once, and the defaults of the two options."""
+    assert [subject.strip("`") for subject, _ in table("subject")] == list(KINDS)
+    for name in ("story_notes", "story_bytes"):
+        assert f"`bus.{name}` ({getattr(BusConfig(), name)})" in PAGE.replace("\n", " ")
 
 
 def test_each_policy_takes_the_groups_that_the_page_says() -> None:

@@ -8,7 +8,7 @@ from recording import COUNCIL, ONE, THREE, TWO, MixedModel, a_task, recorded
 from engine.ballots import ballot_from_ranking
 from engine.deliberation import Bell
 from engine.errors import InvalidRequest
-from engine.events import Decided, Drafted, Record
+from engine.events import Decided, Drafted, Record, StoryContext
 from engine.flips import compare
 from engine.forks import Fork, fork
 from engine.options import Rule
@@ -29,7 +29,7 @@ def sane(seed: int) -> MixedModel:
 
 async def forked(made: Fork, model: ScriptedModel) -> list[Record]:
     """All records of a fork."""
-    return await recorded(made.task, model, made.council, known=made.known)
+    return await recorded(made.task, model, made.council, known=made.known, story=made.story)
 
 
 @settings(max_examples=25, deadline=None)
@@ -92,6 +92,17 @@ async def test_a_fork_is_of_its_origin_and_of_no_story() -> None:
     again = await forked(fork(records, "f", without=(TWO,)), ScriptedModel())
     twice = fork(again, "g", tally=Rule.COPELAND).task
     assert (twice.origin, twice.salt, twice.without) == ("f", "t-1", (TWO,))
+
+
+async def test_a_fork_shows_what_its_origin_showed_of_the_story() -> None:
+    """So nothing is asked anew for that; its own records say what was shown."""
+    shown = StoryContext(version=3, notes=1, hash="h", text="Newest first:")
+    records = await recorded(a_task(story_id="s-1"), story=shown)
+    model = ScriptedModel()
+    again = await forked(fork(records, "f", tally=Rule.COPELAND), model)
+    assert model.turns == []
+    assert fold(again).story == shown
+    assert (await replay(again)).reproduced
 
 
 async def test_a_fork_of_a_fork_takes_over_what_both_have_asked() -> None:

@@ -30,6 +30,7 @@ from engine.events import (
     Revised,
     Voted,
 )
+from engine.story import Note, Story
 from engine.testing import ScriptedModel
 from engine.transcript import Outcome
 from engine.types import Phase, Severity, Task, Turn
@@ -40,8 +41,8 @@ BUDGETS = COUNCIL.budgets
 ONE, TWO, _ = (agent.id for agent in COUNCIL.agents)
 
 
-def brief_of(task: Task) -> Brief:
-    return lay(task, COUNCIL, len, wording())
+def brief_of(task: Task, story: str = "") -> Brief:
+    return lay(task, COUNCIL, len, wording(), story)
 
 
 FENCE = brief_of(Task(id="t-1", role="DEV", text="Build")).fence
@@ -64,7 +65,8 @@ class Run(NamedTuple):
 async def run(text: str, place: str, **options: object) -> Run:
     """A deliberation with the text in one place, all others harmless."""
     model = ScriptedModel(_script(text, place))
-    stream = deliberate(_task(text, place, **options), COUNCIL, model, len)
+    story = _story(text if place in ("story", "task") else HARMLESS)
+    stream = deliberate(_task(text, place, **options), COUNCIL, model, len, story=story.context)
     events = [event async for event in stream]
     turns: dict[tuple[str, Phase, int, str, int], Turn] = {}
     asked: Counter[tuple[str, Phase, int, str]] = Counter()
@@ -75,12 +77,19 @@ async def run(text: str, place: str, **options: object) -> Run:
     return Run(events, turns)
 
 
+def _story(text: str) -> Story:
+    """A story with the text as the name and the id of a milestone."""
+    name = f"milestone_name: {text}"
+    note = Note(kind="milestone", id=text[:512], at=0.0, text=name, event="e", seq=1)
+    return Story(story_id="s-1").noting(note, 1, 8192)
+
+
 def _task(text: str, place: str, **options: object) -> Task:
     """The task with the text in one of ASKED, or in every one of them."""
     said = {name: text if place in (name, "task") else HARMLESS for name in ASKED}
     context = {said.pop("context key"): said.pop("context value")}
     return Task.model_validate(
-        {"id": "t-1", "role": "DEV", "requirements": (said.pop("requirement"),)}
+        {"id": "t-1", "role": "DEV", "story_id": "s-1", "requirements": (said.pop("requirement"),)}
         | {"context": context}
         | said
         | options
@@ -160,7 +169,7 @@ async def test_a_hostile_text_stays_data_wherever_it_stands(hostile: Hostile) ->
 
     JSON or labels inside an issue add no finding and change no verdict.
     """
-    for place in ("task", *WRITTEN):
+    for place in ("task", "story", *WRITTEN):
         found = await run(armed(hostile), place)
         check_same(found, harmless(), place)
         reviews = [e for e in found.events if isinstance(e, Critiqued) and e.agent == ONE]
@@ -199,6 +208,18 @@ def test_a_hostile_part_of_a_task_stays_in_its_fence_and_budget(hostile: Hostile
         assert MARK.findall(brief.text) == MARK.findall(twin.text), place
         assert sum(len(text) for _, text in FENCED.findall(brief.text)) <= BUDGETS.task, place
         assert all(len(t) <= TITLE_TOKENS for _, t in FENCED.findall(brief.title)), place
+
+
+@each_text
+def test_a_hostile_story_stays_in_its_fence_and_budget(hostile: Hostile) -> None:
+    """A milestone with such a name is one note, within one fence that comes last."""
+    story = _story(armed(hostile))
+    assert [line[:2] for line in story.text.split("\n")].count("- ") == 1
+    brief = brief_of(_task(HARMLESS, "task"), story.text)
+    twin = brief_of(_task(HARMLESS, "task"), _story(HARMLESS).text)
+    assert bare(brief.text) == bare(twin.text)
+    assert MARK.findall(brief.text)[-2:] == ["story", "/story"]
+    assert sum(len(text) for _, text in FENCED.findall(brief.text)) <= BUDGETS.task
 
 
 @each_text

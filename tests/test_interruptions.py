@@ -118,7 +118,7 @@ async def test_accepted_work_waits_out_passing_trouble(
     await first.accept(a_task(), Terms())
     await crash(first)
     async with connected(config.bus.url) as client:
-        await client.streams().publish("deliberation.open.dev.0", b'{"from": "tomorrow"}')
+        await client.streams().publish("$KV.conclave-open.dev.0", b'{"from": "tomorrow"}')
     actor = seat(model, EngineLost("the engines still start"))
     await actor.health()
     await until_async(lambda: "t-1" in actor._accepted, "it is known")

@@ -53,6 +53,17 @@ def test_the_system_text_never_holds_data() -> None:
     assert "SECRET" in messages[1].content
 
 
+def test_a_story_comes_last_and_is_clipped_where_it_is_seen() -> None:
+    """It takes what the task's own parts leave of the budget; what is cut is recorded."""
+    task = Task(id="t-1", role="DEV", text="Build", context={"due": "Friday"})
+    brief = lay(task, COUNCIL, words, wording(), "x " * 5000)
+    (cut,) = brief.clipped
+    assert (cut.part, cut.tokens) == ("story", 5000)
+    assert brief.text.index("due: Friday") < brief.text.index("<story ")
+    assert brief.text.endswith(f"{CLIP_MARK}\n</story {brief.fence}>")
+    assert lay(task, COUNCIL, words, wording(), "It ticks").clipped == ()
+
+
 def test_earlier_parts_are_served_first() -> None:
     """An overlong context cannot push the task out."""
     brief = brief_of(context={"log": "x " * 5000}, requirements=("first", "second"))

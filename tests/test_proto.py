@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PB = ROOT / "actors" / "pb"
 
 ADDED = """
-DeliberateRequest: 100 policy string, 101 title string, 102 context Struct, 103 idempotency_key string, 104 samples int32, 105 layers int32, 106 topology string, 107 k int32, 108 hub int32, 109 groups int32, 110 exchange_every int32, 111 revise string, 112 ballot string, 113 tally string, 114 early ?bool, 115 decide string, 116 shortlist int32, 117 quorum ?double, 118 stability int32, 119 gain ?double, 120 until_clean ?bool, 121 token_budget int64
+DeliberateRequest: 100 policy string, 101 title string, 102 context Struct, 103 idempotency_key string, 104 samples int32, 105 layers int32, 106 topology string, 107 k int32, 108 hub int32, 109 groups int32, 110 exchange_every int32, 111 revise string, 112 ballot string, 113 tally string, 114 early ?bool, 115 decide string, 116 shortlist int32, 117 quorum ?double, 118 stability int32, 119 gain ?double, 120 until_clean ?bool, 121 token_budget int64, 122 story_id string
 DeliberateResponse: 100 decision Decision, 101 critiques *Critiqued, 102 ballots *Ballot, 103 tokens map<string,Usage>, 104 stop_reason string, 105 degraded bool, 106 lost map<string,string>, 107 durable bool
 GetDeliberationResultResponse: 100 decision Decision, 101 critiques *Critiqued, 102 ballots *Ballot, 103 tokens map<string,Usage>, 104 stop_reason string, 105 degraded bool, 106 lost map<string,string>, 107 durable bool, 108 suspended bool, 109 error_type string
 DeliberationUpdate: 100 record Record, 101 result DeliberateResponse

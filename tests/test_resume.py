@@ -7,9 +7,9 @@ from zlib import crc32
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from legality import check_legal
 from rehearsal import CLEAN, COUNCIL, council_of, recorded, run, state_of, task
 
+from chaos.legality import check_legal
 from engine.deliberation import Bell, deliberate
 from engine.errors import EngineLost
 from engine.events import Critiqued, Event, Resumed, Settled

@@ -1,5 +1,7 @@
 """The HTTP door in a real Serve, with scripted councils: every answer is a result or one line."""
 
+import asyncio
+import json
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -9,14 +11,18 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from callers import asked_over_grpc
 from deadline import until
 from house import ALL, House
 from ray.serve import Application
 
+from actors.bus import connect
 from actors.councils import find_actor
+from actors.stories import Stories
 from cli import main
 from commands.fork import Forked
-from engine.config import Config, PoolConfig, fleet_councils
+from engine.arrival import Arrival
+from engine.config import BusConfig, Config, PoolConfig, fleet_councils
 from engine.errors import SetupError
 from engine.events import Record
 from engine.options import Options, Rule
@@ -60,6 +66,28 @@ def test_an_id_may_be_any_text(house: House, id: str) -> None:
     """What a client chose as its id can be read back by it."""
     assert house.post(task_id=id, rounds=0, num_agents=1).status_code == 200
     assert house.get(quote(id, safe="")).json()["task_id"] == id
+
+
+def test_a_story_is_read_as_agents_are_shown_it(house: House) -> None:
+    """By its name, whatever that is; a deliberation says which state of it was shown."""
+    name = "s/1 ?"
+    assert "s/1 ?" in refused(house.http.get(f"/v1/stories/{quote(name, safe='')}"), 404)
+    payload = {"story_id": name, "decision_id": "d-1", "why": "it ticks"}
+    asyncio.run(tell(house.config.bus, json.dumps(payload).encode()))
+    story = house.http.get(f"/v1/stories/{quote(name, safe='')}").json()
+    assert "it ticks" in story["text"]
+    shown = house.post(story_id=name).json()
+    assert (shown["story_id"], shown["story"]["hash"]) == (name, story["hash"])
+    same = {"task_id": shown["task_id"], "role": "dev", "text": "Clock", "story_id": name}
+    assert house.rpc.Deliberate(asked_over_grpc(same)).metadata.tags["story_hash"] == story["hash"]
+
+
+async def tell(bus: BusConfig, data: bytes) -> None:
+    """As the bridge does with an event."""
+    client = await connect(bus, "test", lambda: None)
+    arrival = Arrival("CONTEXT", 1, "context.decision.added", data, at=1.0)
+    await Stories(client.streams(), bus).note(arrival, len(data))
+    await client.leave()
 
 
 def test_rounds_and_agents_are_honoured(house: House) -> None:

@@ -130,17 +130,24 @@ def test_ports_must_differ(tmp_path: Path, capsys: Capture) -> None:
     assert "cannot share a port" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("url", ["nats://127.0.0.1:1", "nats://user:secret@127.0.0.1:1"])
-def test_a_bus_that_does_not_answer(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("nats://127.0.0.1:1", "no NATS server answers at 127.0.0.1:1"),
+        ("nats://user:secret@127.0.0.1:1", "bus.url: holds credentials, which others can see"),
+    ],
+)
+def test_a_bus_that_cannot_be_used(
+    url: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    """It is named without its password, before anything starts."""
+    """It is said why, without a password, before anything starts."""
     monkeypatch.setattr(site, "REACH_WITHIN_S", 0.1)
     words = ["--port", "0", "--grpc-port", "0", "--store", str(tmp_path), "--bus", url]
     assert main(["serve", *words]) == 1
     error = capsys.readouterr().err
-    assert "no NATS server answers at 127.0.0.1:1" in error
+    assert says in error
     assert "secret" not in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.nats

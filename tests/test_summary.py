@@ -8,6 +8,7 @@ from http_twin import recorded
 from test_view import drawn
 
 from commands.summary import summary
+from engine.events import StorySeen
 from engine.packet import Override, Tally
 from engine.results import Result, result
 from engine.testing import ScriptedModel
@@ -37,6 +38,23 @@ def page(found: Result, **changes: Any) -> str:
     decision = found.decision.model_copy(update=changes)
     shown = drawn(summary(found.model_copy(update={"decision": decision})))
     return "\n".join(" ".join(line.split()) for line in shown.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        (StorySeen(version=3, notes=1, hash="a" * 64), "story s-1: 1 note, context version 3, "),
+        (StorySeen(notes=2, hash="a" * 64), f"story s-1: 2 notes, hash {'a' * 12}\n"),
+        (StorySeen(missing="NATS is away"), "story s-1: NATS is away"),
+    ],
+)
+def test_a_reader_sees_which_state_of_the_story_was_shown(seen: StorySeen, says: str) -> None:
+    """With a decision and without one; a hash in brief, for the JSON has all of it."""
+    found = decided(story_id="s-1").model_copy(update={"story": seen})
+    assert says in page(found)
+    undecided = drawn(summary(found.model_copy(update={"decision": None})))
+    assert says in "\n".join(" ".join(line.split()) for line in undecided.splitlines())
+    assert "story" not in page(decided())
 
 
 def test_a_plain_decision_stays_short() -> None:

@@ -1,5 +1,7 @@
 """Two councils on two pools, a real engine each, side by side on this machine."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -35,10 +37,16 @@ def council(config: CouncilConfig, name: str) -> CouncilConfig:
     return CouncilConfig.model_validate(config.model_dump() | {"pools": [name], "budgets": SHORT})
 
 
+def decided(http: httpx.Client, role: str) -> str:
+    """How a deliberation of that council ended."""
+    answer = http.post("/v1/deliberations", json={"role": role, "text": "Say hello"})
+    return Result.model_validate_json(answer.content).status
+
+
 def test_two_engines_serve_two_councils_each_on_its_own_core(
     small_model: Path, tmp_path: Path
 ) -> None:
-    """Both decide, each through its own engine, whose threads keep to its own core."""
+    """Both decide at once, each through its own engine, whose threads keep to its own core."""
     from serve_app import serving
 
     dev, qa = fleet_councils()[:2]
@@ -55,9 +63,8 @@ def test_two_engines_serve_two_councils_each_on_its_own_core(
             httpx.Client(base_url=f"http://127.0.0.1:{found.http.port}", timeout=120.0) as http,
         ):
             until_ready(http)
-            for role in ("DEV", "QA"):
-                answer = http.post("/v1/deliberations", json={"role": role, "text": "Say hello"})
-                assert Result.model_validate_json(answer.content).status == "completed"
+            with ThreadPoolExecutor() as both:
+                assert list(both.map(partial(decided, http), ("DEV", "QA"))) == ["completed"] * 2
             assert_each_engine_worked_alone(config)
 
 

@@ -99,7 +99,7 @@ def main(names: list[str]) -> int:
 def make_copy(files: list[str]) -> None:
     """The engine and the tests that need nothing else, with settings of their own."""
     shutil.rmtree(WORK, ignore_errors=True)
-    for folder in ("engine", "tests"):
+    for folder in ("engine", "chaos", "tests"):
         compiled = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, WORK / folder, ignore=compiled)
     (WORK / "tests" / "conftest.py").write_text(CONFTEST)

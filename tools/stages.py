@@ -1,6 +1,6 @@
 """Run the stages of `make test`, each under a heading with its time; stops at the first failure.
 
-.venv/bin/python tools/stages.py [NAME ...]    all stages, or only those named
+.venv/bin/python tools/stages.py [NAME ...]    all stages, some side by side, or only those named
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pure import test_files
 
+STAGES_PY = str(Path(__file__).resolve())
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ["-m", "pytest", "-q", "-m"]
 QUICK = [*PYTEST, "not nats and not ray and not model"]
@@ -35,6 +36,9 @@ STAGES: dict[str, list[Step]] = {
     "real": [[["-m", "actors.small_model"]], [[*PYTEST, "ray or model"]]],
 }
 
+TOGETHER = [["lint"], ["types", "nats"], ["quick"], ["cover"], ["real"]]
+"""All stages in their order. Those of one list run side by side: the bus's mostly wait."""
+
 APART: dict[str, list[Step]] = {
     "fuzz": [[[*QUICK, "--hypothesis-profile=fuzz", "--timeout=3600", *PURE]]],
 }
@@ -44,16 +48,26 @@ APART: dict[str, list[Step]] = {
 def main(names: list[str]) -> int:
     """Run the stages; the exit code is the first failing command's."""
     started = time.monotonic()
-    for name in names or STAGES:
-        print(f"== {name}", flush=True)
-        stage_started = time.monotonic()
-        for step in (STAGES | APART)[name]:
-            code = run(step)
-            if code:
-                print(f"== {name} FAILED after {time.monotonic() - stage_started:.1f} s")
-                return code
-        print(f"== {name} passed in {time.monotonic() - stage_started:.1f} s\n", flush=True)
-    print(f"== all passed in {time.monotonic() - started:.1f} s")
+    groups = [[name] for name in names] or TOGETHER
+    for group in groups:
+        code = stage(group[0]) if len(group) == 1 else run([[STAGES_PY, name] for name in group])
+        if code:
+            return code
+    if len(groups) > 1:
+        print(f"== all passed in {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def stage(name: str) -> int:
+    """Run one stage under its heading."""
+    print(f"== {name}", flush=True)
+    started = time.monotonic()
+    for step in (STAGES | APART)[name]:
+        code = run(step)
+        if code:
+            print(f"== {name} FAILED after {time.monotonic() - started:.1f} s")
+            return code
+    print(f"== {name} passed in {time.monotonic() - started:.1f} s\n", flush=True)
     return 0
 
 

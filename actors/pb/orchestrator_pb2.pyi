@@ -24,7 +24,7 @@ DELIBERATION_STATUS_FAILED: DeliberationStatus
 DELIBERATION_STATUS_TIMEOUT: DeliberationStatus
 
 class DeliberateRequest(_message.Message):
-    __slots__ = ("task_id", "task_description", "role", "constraints", "rounds", "num_agents", "policy", "title", "context", "idempotency_key", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget")
+    __slots__ = ("task_id", "task_description", "role", "constraints", "rounds", "num_agents", "policy", "title", "context", "idempotency_key", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget", "story_id")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -53,6 +53,7 @@ class DeliberateRequest(_message.Message):
     GAIN_FIELD_NUMBER: _ClassVar[int]
     UNTIL_CLEAN_FIELD_NUMBER: _ClassVar[int]
     TOKEN_BUDGET_FIELD_NUMBER: _ClassVar[int]
+    STORY_ID_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     task_description: str
     role: str
@@ -81,7 +82,8 @@ class DeliberateRequest(_message.Message):
     gain: float
     until_clean: bool
     token_budget: int
-    def __init__(self, task_id: _Optional[str] = ..., task_description: _Optional[str] = ..., role: _Optional[str] = ..., constraints: _Optional[_Union[TaskConstraints, _Mapping]] = ..., rounds: _Optional[int] = ..., num_agents: _Optional[int] = ..., policy: _Optional[str] = ..., title: _Optional[str] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., samples: _Optional[int] = ..., layers: _Optional[int] = ..., topology: _Optional[str] = ..., k: _Optional[int] = ..., hub: _Optional[int] = ..., groups: _Optional[int] = ..., exchange_every: _Optional[int] = ..., revise: _Optional[str] = ..., ballot: _Optional[str] = ..., tally: _Optional[str] = ..., early: bool = ..., decide: _Optional[str] = ..., shortlist: _Optional[int] = ..., quorum: _Optional[float] = ..., stability: _Optional[int] = ..., gain: _Optional[float] = ..., until_clean: bool = ..., token_budget: _Optional[int] = ...) -> None: ...
+    story_id: str
+    def __init__(self, task_id: _Optional[str] = ..., task_description: _Optional[str] = ..., role: _Optional[str] = ..., constraints: _Optional[_Union[TaskConstraints, _Mapping]] = ..., rounds: _Optional[int] = ..., num_agents: _Optional[int] = ..., policy: _Optional[str] = ..., title: _Optional[str] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., samples: _Optional[int] = ..., layers: _Optional[int] = ..., topology: _Optional[str] = ..., k: _Optional[int] = ..., hub: _Optional[int] = ..., groups: _Optional[int] = ..., exchange_every: _Optional[int] = ..., revise: _Optional[str] = ..., ballot: _Optional[str] = ..., tally: _Optional[str] = ..., early: bool = ..., decide: _Optional[str] = ..., shortlist: _Optional[int] = ..., quorum: _Optional[float] = ..., stability: _Optional[int] = ..., gain: _Optional[float] = ..., until_clean: bool = ..., token_budget: _Optional[int] = ..., story_id: _Optional[str] = ...) -> None: ...
 
 class TaskConstraints(_message.Message):
     __slots__ = ("rubric", "requirements", "metadata", "max_iterations", "timeout_seconds")
@@ -882,14 +884,30 @@ class Event(_message.Message):
     def __init__(self, convened: _Optional[_Union[Convened, _Mapping]] = ..., briefed: _Optional[_Union[Briefed, _Mapping]] = ..., asked: _Optional[_Union[Asked, _Mapping]] = ..., drafted: _Optional[_Union[Drafted, _Mapping]] = ..., critiqued: _Optional[_Union[Critiqued, _Mapping]] = ..., revised: _Optional[_Union[Revised, _Mapping]] = ..., voted: _Optional[_Union[Voted, _Mapping]] = ..., rejected: _Optional[_Union[Rejected, _Mapping]] = ..., dropped: _Optional[_Union[Dropped, _Mapping]] = ..., resumed: _Optional[_Union[Resumed, _Mapping]] = ..., suspended: _Optional[_Union[Suspended, _Mapping]] = ..., hastened: _Optional[_Union[Hastened, _Mapping]] = ..., decided: _Optional[_Union[Decided, _Mapping]] = ..., failed: _Optional[_Union[Failed, _Mapping]] = ..., checked: _Optional[_Union[Checked, _Mapping]] = ..., merged: _Optional[_Union[Merged, _Mapping]] = ..., judged: _Optional[_Union[Judged, _Mapping]] = ..., aborted: _Optional[_Union[Aborted, _Mapping]] = ..., settled: _Optional[_Union[Settled, _Mapping]] = ...) -> None: ...
 
 class Convened(_message.Message):
-    __slots__ = ("task", "council", "rules")
+    __slots__ = ("task", "council", "rules", "story")
     TASK_FIELD_NUMBER: _ClassVar[int]
     COUNCIL_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
+    STORY_FIELD_NUMBER: _ClassVar[int]
     task: Task
     council: Council
     rules: Rules
-    def __init__(self, task: _Optional[_Union[Task, _Mapping]] = ..., council: _Optional[_Union[Council, _Mapping]] = ..., rules: _Optional[_Union[Rules, _Mapping]] = ...) -> None: ...
+    story: StoryContext
+    def __init__(self, task: _Optional[_Union[Task, _Mapping]] = ..., council: _Optional[_Union[Council, _Mapping]] = ..., rules: _Optional[_Union[Rules, _Mapping]] = ..., story: _Optional[_Union[StoryContext, _Mapping]] = ...) -> None: ...
+
+class StoryContext(_message.Message):
+    __slots__ = ("version", "notes", "hash", "text", "missing")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    notes: int
+    hash: str
+    text: str
+    missing: str
+    def __init__(self, version: _Optional[int] = ..., notes: _Optional[int] = ..., hash: _Optional[str] = ..., text: _Optional[str] = ..., missing: _Optional[str] = ...) -> None: ...
 
 class Briefed(_message.Message):
     __slots__ = ("brief",)

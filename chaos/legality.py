@@ -29,12 +29,11 @@ def check_legal(events: Sequence[Event]) -> None:
     """AssertionError for the first event that may not stand where it stands."""
     state = Transcript()
     open_turns: dict[str, Asked] = {}
-    asked: set[str] = set()
     for place, event in enumerate(events):
         assert state.end is None, f"{event.kind} after the end"
         assert (place == 0) == isinstance(event, Convened), "it is convened once, and first"
         assert place != 1 or isinstance(event, Briefed | Resumed), "the brief comes second"
-        _check_turn(event, state, open_turns, asked)
+        _check_turn(event, state, open_turns)
         _check_place(event, state)
         if isinstance(event, Resumed):
             open_turns.clear()
@@ -44,9 +43,7 @@ def check_legal(events: Sequence[Event]) -> None:
         _check_end(state)
 
 
-def _check_turn(
-    event: Event, state: Transcript, open_turns: dict[str, Asked], asked: set[str]
-) -> None:
+def _check_turn(event: Event, state: Transcript, open_turns: dict[str, Asked]) -> None:
     """A turn that was asked ends once: in an outcome, in the loss of its agent, or aborted."""
     if isinstance(event, Asked):
         assert event.turn not in state.outcomes, "asked again for what is known"

@@ -1,0 +1,254 @@
+"""What the world is told besides the ends, each once for ever; knows nothing of who tells it.
+
+A notice is a message of the journal's stream that can be created once; the outbound stream copies
+it from there. So whoever sees a reason to tell it does, however often.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import nats.errors
+import nats.js.errors
+from nats.js import JetStreamContext
+from nats.js.api import Header
+from pydantic import JsonValue
+
+from actors.bus import Connection
+from actors.messages import (
+    EXPECTED_SUBJECT,
+    PRODUCER,
+    RACING,
+    TASK,
+    WRONG_LAST,
+    envelope,
+    key_of,
+    last_message,
+)
+from actors.patience import BROKEN, patiently, said
+from actors.streams import JOURNAL
+from engine.errors import Unavailable
+from engine.events import Asked, Record, Resumed
+from engine.packet import Verdict
+from engine.planning import PlanApproved
+from engine.transcript import Transcript, fold
+from engine.transitions import Transitioned
+
+ROOT = "deliberation.notice"
+LOOK_S = 15.0
+
+
+class Notice(NamedTuple):
+    """One message; of all whose subjects fit `only`, one can ever be published.
+
+    `digest` tells what it is about from anything else that would be told there.
+    """
+
+    subject: str
+    only: str
+    message: bytes
+    digest: str = ""
+
+
+def plan_subject(event: PlanApproved) -> str:
+    """Where it is told that a plan's roles have all ended."""
+    return f"{ROOT}.plan.{key_of(_identity(event))}"
+
+
+def plan_approved(event: PlanApproved, outcomes: dict[str, JsonValue], digest: str) -> Notice:
+    """A plan's roles have all ended; `outcomes` are by role, `digest` is that of their tasks."""
+    plan = event.plan
+    payload: dict[str, JsonValue] = {
+        "story_id": plan.story_id,
+        "plan_id": plan.plan_id,
+        "approved_by": plan.approved_by,
+        "roles": list(outcomes),
+        "outcomes": outcomes,
+    }
+    subject = plan_subject(event)
+    return _notice(subject, "plan.approved", payload, event)._replace(digest=digest)
+
+
+def phase_changed(event: Transitioned) -> Notice:
+    """A story's transition was accepted; the time is that of the transition."""
+    story = event.transition
+    payload: dict[str, JsonValue] = {
+        "story_id": story.story_id,
+        "from_phase": story.from_phase,
+        "to_phase": story.to_phase,
+        "timestamp": story.timestamp.isoformat(),
+    }
+    subject = f"{ROOT}.phase.{key_of(_identity(event))}"
+    return _notice(subject, "phase.changed", payload, event)
+
+
+def _identity(event: PlanApproved | Transitioned) -> str:
+    return f"{event.source}\0{event.key}"
+
+
+def _notice(
+    subject: str,
+    told: str,
+    payload: dict[str, JsonValue],
+    event: PlanApproved | Transitioned,
+) -> Notice:
+    at = time.time()
+    warnings: list[JsonValue] = [f"{warned.kind} at {warned.where}" for warned in event.warnings]
+    message = envelope(
+        f"orchestration.{told}",
+        {"timestamp": _iso(at), **payload},
+        key=subject.removeprefix(f"{ROOT}."),
+        correlation_id=event.correlation_id,
+        producer=PRODUCER,
+        at=at,
+        metadata={"source": event.source, "key": event.key, "warnings": warnings},
+    )
+    return Notice(subject, subject, message)
+
+
+def dispatched(records: Sequence[Record]) -> Iterator[Notice]:
+    """Of the agents who write, the one who just got its first turn; all who had, on resuming."""
+    event = records[-1].event
+    if isinstance(event, Asked) and _was_asked(event.agent, records[:-1]):
+        return
+    if not isinstance(event, Asked | Resumed):
+        return
+    state = fold(records[:1])
+    for agent, at in _first_turns(state, records).items():
+        if isinstance(event, Resumed) or event.agent == agent:
+            subject = f"{ROOT}.dispatched.{_place(state, agent)}"
+            payload = _of_agent(state, agent, at)
+            yield _task_notice(state, subject, subject, "dispatched", payload, at)
+
+
+def _was_asked(agent: str, records: Sequence[Record]) -> bool:
+    return any(isinstance(r.event, Asked) and r.event.agent == agent for r in records)
+
+
+def concluded(records: Sequence[Record]) -> Iterator[Notice]:
+    """What became of each agent who got a turn: it was lost, its text stands, or it has none."""
+    state, at = fold(records), records[-1].at
+    for agent, first in _first_turns(state, records).items():
+        only = f"{ROOT}.task.{_place(state, agent)}"
+        error = _error(state, agent)
+        kind = "failed" if error else "completed"
+        payload = _of_agent(state, agent, at) | (error or _work(state, agent, first, records))
+        yield _task_notice(state, f"{only}.{kind}", f"{only}.*", kind, payload, at)
+
+
+def _first_turns(state: Transcript, records: Sequence[Record]) -> dict[str, float]:
+    """When each agent who writes was first asked; those never asked are left out."""
+    writers = {agent.id for agent in state.seated}
+    found: dict[str, float] = {}
+    for record in records:
+        if isinstance(record.event, Asked) and record.event.agent in writers:
+            found.setdefault(record.event.agent, record.at)
+    return found
+
+
+def _error(state: Transcript, agent: str) -> dict[str, JsonValue]:
+    """Why an agent's task failed, empty if it did not."""
+    if agent in state.lost:
+        return {"error": state.lost[agent], "error_type": "Dropped"}
+    if agent not in state.proposals:
+        end = state.end
+        kind = getattr(end, "error_type", "") or "NoText"
+        return {"error": "it had no text when the deliberation ended", "error_type": kind}
+    return {}
+
+
+def _work(
+    state: Transcript, agent: str, first: float, records: Sequence[Record]
+) -> dict[str, JsonValue]:
+    """How long an agent was at it, and what checks say of its text where any came."""
+    own = (r.at for r in records if getattr(r.event, "agent", "") == agent)
+    work: dict[str, JsonValue] = {"duration_ms": round((max(own) - first) * 1000)}
+    verdicts = {result.verdict for result in state.checked(agent)} - {Verdict.NOT_APPLICABLE}
+    return work | ({"checks_passed": verdicts == {Verdict.PASSED}} if verdicts else {})
+
+
+def _of_agent(state: Transcript, agent: str, at: float) -> dict[str, JsonValue]:
+    assert state.task is not None
+    return {
+        "task_id": state.task.id,
+        "story_id": state.task.story_id,
+        "agent_id": agent,
+        "role": state.task.role,
+        "timestamp": _iso(at),
+    }
+
+
+def _place(state: Transcript, agent: str) -> str:
+    assert state.task is not None
+    return f"{key_of(state.task.id)}.{key_of(agent)}"
+
+
+def _task_notice(
+    state: Transcript,
+    subject: str,
+    only: str,
+    kind: str,
+    payload: dict[str, JsonValue],
+    at: float,
+) -> Notice:
+    assert state.task is not None
+    message = envelope(
+        f"orchestration.task.{kind}",
+        payload,
+        key=subject.removeprefix(f"{ROOT}."),
+        correlation_id=state.task.story_id or state.task.id,
+        producer=PRODUCER,
+        at=at,
+        metadata={},
+    )
+    return Notice(subject, only, message)
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+async def digest_told(client: Connection, subject: str) -> str | None:
+    """The digest of the notice that was told there, None while there is none. Unavailable."""
+    found = await patiently(
+        lambda: last_message(client.streams(), subject, exactly=True), subject, LOOK_S
+    )
+    return None if found is None else (found.headers or {}).get(TASK, "")
+
+
+async def tell(client: Connection, notice: Notice, patience_s: float = 30.0) -> None:
+    """Publish a notice; it is fine if it is there already.
+
+    Returns when it is durable, raises Unavailable if that takes longer than `patience_s`.
+    """
+    try:
+        await patiently(lambda: _attempt(client, notice), notice.subject, patience_s)
+    except BROKEN as refusal:
+        raise Unavailable(f"{notice.subject}: NATS refuses it: {said(refusal)}") from refusal
+
+
+async def _attempt(client: Connection, notice: Notice) -> None:
+    if not client.is_connected and not client.is_closed:
+        raise nats.errors.ConnectionReconnectingError
+    await publish(notice, client.streams())
+
+
+async def publish(notice: Notice, js: JetStreamContext) -> None:
+    """One attempt to publish a notice; it is fine if it is there already."""
+    headers = {
+        Header.MSG_ID.value: notice.only,
+        Header.EXPECTED_STREAM.value: JOURNAL,
+        Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: "0",
+        EXPECTED_SUBJECT: notice.only,
+        TASK: notice.digest,
+    }
+    try:
+        await js.publish(notice.subject, notice.message, headers=headers)
+    except nats.js.errors.APIError as error:
+        if error.err_code == RACING:
+            raise nats.js.errors.ServiceUnavailableError from error
+        if error.err_code != WRONG_LAST:
+            raise

@@ -1,0 +1,104 @@
+"""What each durable's events mean: how they are read and when they are settled; takes none."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from actors.bus import Connection
+from actors.convening import Convening
+from actors.lately import Lately
+from actors.messages import digest_of_all
+from actors.notices import digest_told, phase_changed, plan_approved, plan_subject, tell
+from actors.stories import Stories
+from actors.streams import (
+    CONTEXT_DECISION,
+    CONTEXT_MILESTONE,
+    CONTEXT_UPDATED,
+    COUNCIL_REQUESTS,
+    DURABLES,
+    PLAN_APPROVED,
+    STORY_TRANSITIONS,
+    Durable,
+)
+from engine import planning
+from engine.arrival import Arrival
+from engine.config import Config
+from engine.lenient import Warned
+from engine.requests import requested
+from engine.transitions import phase_tasks, transitioned
+
+Settle = Callable[[Arrival], Awaitable[tuple[Warned, ...]]]
+"""Does all that an event asks for; what had to be understood. InvalidEvent, Unavailable, Broken."""
+
+
+class Route(NamedTuple):
+    """A durable, how many of its events are worked on at once, and what settles one."""
+
+    durable: Durable
+    slots: int
+    settle: Settle
+
+
+class Routes:
+    """The meaning of every inbound subject."""
+
+    def __init__(self, config: Config, client: Connection, convening: Convening) -> None:
+        self._config, self._client, self._convening = config, client, convening
+        self._stories = Stories(client.streams(), config.bus)
+        self._settled = Lately()
+        self._roles = tuple(council.role for council in config.councils)
+
+    def all(self) -> dict[str, Route]:
+        """The routes by the names of their durables."""
+        convening = {
+            PLAN_APPROVED: self.plan,
+            STORY_TRANSITIONS: self.transition,
+            COUNCIL_REQUESTS: self.request,
+        }
+        telling = dict.fromkeys((CONTEXT_UPDATED, CONTEXT_MILESTONE, CONTEXT_DECISION), self.note)
+        slots = dict.fromkeys(convening, self._config.bus.slots)
+        settles: dict[str, Settle] = {**convening, **telling}
+        return {
+            each.name: Route(each, slots.get(each.name, 1), settles[each.name]) for each in DURABLES
+        }
+
+    async def plan(self, arrival: Arrival) -> tuple[Warned, ...]:
+        """An approved plan: every role decides, then the world is told that all have."""
+        event = planning.plan_approved(arrival, self._config.bus.max_event_bytes)
+        tasks = planning.tasks(event, self._roles)
+        digest = digest_of_all(tasks)
+        if digest in self._settled:
+            return event.warnings
+        if await digest_told(self._client, plan_subject(event)) != digest:
+            ends = await self._convening.ends(tasks)
+            outcomes: dict[str, JsonValue] = {
+                task.role: {"task_id": task.id, "status": ends[task.role]} for task in tasks
+            }
+            await tell(self._client, plan_approved(event, outcomes, digest))
+        self._settled.add(digest)
+        return event.warnings
+
+    async def transition(self, arrival: Arrival) -> tuple[Warned, ...]:
+        """A story has entered a phase: the world is told, then the phase's roles decide."""
+        event = transitioned(arrival, self._config.bus.max_event_bytes)
+        tasks = phase_tasks(event, self._config.phases)
+        await tell(self._client, phase_changed(event))
+        await self._convening.ends(tasks)
+        return event.warnings
+
+    async def request(self, arrival: Arrival) -> tuple[Warned, ...]:
+        """A council is asked."""
+        event = requested(arrival, self._config)
+        digest = digest_of_all((event.task,))
+        if digest not in self._settled:
+            await self._convening.ends((event.task,))
+            self._settled.add(digest)
+        return event.warnings
+
+    async def note(self, arrival: Arrival) -> tuple[Warned, ...]:
+        """Something is told of a story."""
+        await self._stories.note(arrival, self._config.bus.max_event_bytes)
+        return ()

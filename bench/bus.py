@@ -1,0 +1,178 @@
+"""What the bus costs, and how soon it is back at work after a death; asks scripted models alone.
+
+    make bench BENCH=bus
+
+Real processes of the chaos suite on a real nats-server that syncs each write. Medians over the
+repetitions; the time of an event is that from its fetch to its acknowledgement, less what its
+councils took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, NamedTuple
+
+from bench.table import table
+from chaos.arena import ACK_WAIT_S, Arena, arena, settled
+from chaos.evidence import Note
+from chaos.faults import Saboteur
+from chaos.history import OUTBOUND
+from chaos.producer import Producer
+from chaos.workload import Label, Message, shaped
+from engine.fanout import ended
+
+REPETITIONS = 3
+WITHIN_S = 120.0
+
+
+class Claim(NamedTuple):
+    """A figure, what it should be, and how it is measured."""
+
+    what: str
+    target: str
+    measure: Callable[[], Awaitable[float]]
+
+
+def events(name: str, roles: tuple[str, ...], count: int) -> list[Message]:
+    """So many valid events."""
+    labels = (Label(plan=f"{name}-{n}", identity=f"{name}-{n}", roles=roles) for n in range(count))
+    return [shaped("cloud", label) for label in labels]
+
+
+@asynccontextmanager
+async def _arena(**options: Any) -> AsyncGenerator[Arena]:
+    folder = Path(tempfile.mkdtemp(prefix="bus-", dir="/tmp"))
+    try:
+        async with arena(folder, seed=0, lines=False, **options) as made:
+            yield made
+    finally:
+        shutil.rmtree(folder)
+
+
+async def takeover_s() -> float:
+    """From a bridge's death until all that it had taken is in other hands."""
+    async with _arena(turn_s=(0.2, 0.3)) as made:
+        bridge = made.clusters[0].bridge
+        await _published(made, events("taken", ("DEV",), 12))
+        await _until(made, lambda notes: len(_taken(notes, bridge.who)) >= 4)
+        who, died = bridge.who, time.time()
+        await Saboteur(made).kill([bridge], WITHIN_S)
+        held = _taken(made.notes(), who).keys() - _left(made.notes(), who)
+        assert held, "it had nothing in hand"
+        notes = await _until(made, lambda notes: held <= _elsewhere(notes, who, died).keys())
+        return max(at - died for seq, at in _elsewhere(notes, who, died).items() if seq in held)
+
+
+async def return_s() -> float:
+    """From the return of nats-server until every bridge has taken an event again."""
+    async with _arena() as made:
+        producer = Producer(made.client)
+        publishing = asyncio.create_task(producer.publish(_singly("back", ("DEV",), 2000), 50.0))
+        bridges = [cluster.bridge for cluster in made.clusters]
+        await _until(made, lambda notes: all(_taken(notes, each.who) for each in bridges))
+        await Saboteur(made).kill_server(3.0)
+        back = time.time()
+        notes = await _until(
+            made, lambda notes: all(_after(notes, each.who, back) for each in bridges)
+        )
+        await ended(publishing)
+        return max(min(_after(notes, each.who, back)) for each in bridges) - back
+
+
+async def own_p99_ms() -> float:
+    """A bridge's own time for each event, ten of them a second; the slowest hundredth aside."""
+    async with _arena(sites=("one",)) as made:
+        await Producer(made.client).publish(_singly("own", ("DEV",), 200), 10.0)
+        assert not await settled(made, WITHIN_S)
+        own = [float(note.facts[1]) for note in made.notes() if note.kind == "left"]
+        return quantiles(own, n=100)[98] * 1000
+
+
+def whole_per_s(roles: tuple[str, ...], count: int) -> Callable[[], Awaitable[float]]:
+    """Deliberations a second, from event to end, with a model that answers at once."""
+
+    async def measure() -> float:
+        async with _arena(sites=("one",), turn_s=(0.0, 0.0)) as made:
+            await _published(made, events("warm", roles, 10))
+            assert not await settled(made, WITHIN_S)
+            began = time.monotonic()
+            for role in roles:
+                await _published(made, events(f"whole-{role}", (role,), count // len(roles)))
+            assert not await settled(made, WITHIN_S)
+            took = time.monotonic() - began
+            told = (await made.client.streams().stream_info(OUTBOUND)).state.messages
+            assert told == count + 10 * len(roles)
+            return count / took
+
+    return measure
+
+
+CLAIMS = (
+    Claim("takeover after a bridge's death, s", f"<= {ACK_WAIT_S + 2:g}", takeover_s),
+    Claim("at work after nats-server is back, s", "<= 5", return_s),
+    Claim("bridge's own time per event p99, ms", "<= 20", own_p99_ms),
+    Claim("deliberations/s, one council", ">= 50", whole_per_s(("DEV",), 400)),
+    Claim("deliberations/s, two councils", ">= 50", whole_per_s(("DEV", "QA"), 400)),
+)
+
+
+async def _published(made: Arena, messages: list[Message]) -> None:
+    producer = Producer(made.client)
+    await asyncio.gather(*map(producer.send, messages))
+
+
+def _singly(name: str, roles: tuple[str, ...], count: int) -> Iterator[list[Message]]:
+    return ([message] for message in events(name, roles, count))
+
+
+def _taken(notes: list[Note], who: str) -> dict[int, float]:
+    """Which events an incarnation of a bridge has taken, and when."""
+    return {int(n.facts[0]): n.at for n in notes if n.kind == "taken" and n.who == who}
+
+
+def _after(notes: list[Note], who: str, since: float) -> list[float]:
+    """When it has taken events since then."""
+    return [at for at in _taken(notes, who).values() if at > since]
+
+
+def _left(notes: list[Note], who: str) -> set[int]:
+    return {int(n.facts[0]) for n in notes if n.kind == "left" and n.who == who}
+
+
+def _elsewhere(notes: list[Note], who: str, since: float) -> dict[int, float]:
+    """Which events were taken by others since then, and when."""
+    taken = (n for n in notes if n.kind == "taken" and n.who != who and n.at > since)
+    return {int(note.facts[0]): note.at for note in taken}
+
+
+async def _until(made: Arena, wanted: Callable[[list[Note]], bool]) -> list[Note]:
+    """The notes once they are as wanted."""
+    deadline = time.monotonic() + WITHIN_S
+    while not wanted(notes := made.notes()):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    return notes
+
+
+def report(claims: tuple[Claim, ...], repetitions: int) -> str:
+    """The table of all figures."""
+    rows = []
+    for claim in claims:
+        figures = [asyncio.run(_figure(claim)) for _ in range(repetitions)]
+        rows.append((claim.what, claim.target, median(figures), min(figures), max(figures)))
+    return table("The bus", ("claim", "target", "measured", "least", "most"), rows)
+
+
+async def _figure(claim: Claim) -> float:
+    return await claim.measure()
+
+
+if __name__ == "__main__":
+    print(report(CLAIMS, REPETITIONS))

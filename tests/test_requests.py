@@ -1,0 +1,148 @@
+"""Requests to councils over the bus: the same tasks as at any door, held to the same caps."""
+
+import json
+from typing import Any
+
+import pytest
+
+from edges.asked import DeliberationRequest
+from engine.arrival import Arrival
+from engine.config import Config, PoolConfig
+from engine.errors import InvalidEvent
+from engine.requests import Requested, requested
+
+CONFIG = Config(pools={"small": PoolConfig(model="/models/small")})
+ASKED: dict[str, Any] = {"task_id": "t-1", "task_description": "Build a clock"}
+
+
+def read(payload: object, role: str = "dev", seq: int = 5) -> Requested:
+    """The request in a message."""
+    data = json.dumps(payload).encode()
+    return requested(Arrival("AGENT_REQUESTS", seq, f"agent.request.council.{role}", data), CONFIG)
+
+
+def refused(payload: dict[str, Any], role: str = "dev") -> str:
+    """Kind and place of what is wrong with a request."""
+    with pytest.raises(InvalidEvent) as caught:
+        read(payload, role)
+    return f"{caught.value.kind} at {caught.value.where}"
+
+
+def enveloped(payload: dict[str, Any], kind: str = "agent.request.council.dev") -> dict[str, Any]:
+    """The envelope of the contract around a payload."""
+    return {"event_type": kind, "idempotency_key": "k", "producer": "p", "payload": payload}
+
+
+def cloud(payload: dict[str, Any]) -> dict[str, Any]:
+    """CloudEvents 1.0, structured."""
+    return {"specversion": "1.0", "type": "council.requested", "source": "/p", "id": "k"} | {
+        "data": payload
+    }
+
+
+@pytest.mark.parametrize("shape", [dict, enveloped, cloud])
+def test_a_request_makes_the_task_that_a_door_makes_of_it(shape: Any) -> None:
+    """So the same task_id is the same deliberation, however it was asked for."""
+    constraints = {
+        "rubric": "Short",
+        "requirements": ["steps"],
+        "metadata": {"team": "a"},
+        "max_iterations": 1,
+        "timeout_seconds": 30,
+    }
+    more = {"constraints": constraints, "rounds": 2, "num_agents": 2, "story_id": "s"}
+    door = DeliberationRequest(
+        role="dev",
+        text="Build a clock",
+        task_id="t-1",
+        rubric="Short",
+        requirements=("steps",),
+        context={"team": "a"},
+        max_iterations=1,
+        timeout_seconds=30,
+        rounds=2,
+        num_agents=2,
+        story_id="s",
+    )
+    assert read(shape(ASKED | more)).task == door.task(CONFIG)
+    assert read(shape(ASKED | more)).task.rounds == 1
+
+
+@pytest.mark.parametrize("role", ["dev", "DEV", "Dev"])
+def test_the_role_is_that_of_the_subject(role: str) -> None:
+    """In any case."""
+    assert read(ASKED, role).task.role == "DEV"
+
+
+def test_a_request_without_an_id_has_that_of_its_event() -> None:
+    """The same event again is the same deliberation, another one is not."""
+    bare = {"task_description": "Build a clock"}
+    one, same, other = read(bare, seq=5), read(bare, seq=5), read(bare, seq=6)
+    assert one.task.id == same.task.id != other.task.id
+    assert [tuple(each) for each in one.warnings] == [("task_id_missing", "payload.task_id")]
+
+
+def test_further_fields_are_shown_to_the_agents() -> None:
+    """Those of the constraints too."""
+    more = {"priority": "high", "constraints": {"budget": 5}}
+    assert read(ASKED | more).task.context == {"priority": "high", "constraints": {"budget": 5}}
+
+
+@pytest.mark.parametrize(
+    ("more", "fault"),
+    [
+        ({"rounds": 5}, "invalid_request at payload.rounds"),
+        ({"num_agents": 4}, "invalid_request at payload.num_agents"),
+        ({"task_id": ".."}, "invalid_request at payload.task_id"),
+        ({"task_id": "a/events"}, "invalid_request at payload.task_id"),
+        ({"task_id": "x" * 201}, "string_too_long at payload.task_id"),
+        ({"task_id": True}, "string_type at payload.task_id"),
+        ({"task_description": " "}, "string_too_short at payload.task_description"),
+        ({"task_description": None}, "string_too_short at payload.task_description"),
+        ({"rounds": True}, "number_type at payload.rounds"),
+        ({"rounds": -1}, "greater_than_equal at payload.rounds"),
+        ({"rounds": 1.5}, "int_from_float at payload.rounds"),
+        ({"num_agents": "many"}, "int_parsing at payload.num_agents"),
+        (
+            {"constraints": {"timeout_seconds": -1}},
+            "greater_than at payload.constraints.timeout_seconds",
+        ),
+        (
+            {"constraints": {"max_iterations": True}},
+            "number_type at payload.constraints.max_iterations",
+        ),
+        ({"constraints": 5}, "model_type at payload.constraints"),
+    ],
+)
+def test_what_cannot_be_done_is_named(more: dict[str, Any], fault: str) -> None:
+    """Over this server's caps, or no request at all."""
+    assert refused(ASKED | more) == fault
+
+
+def test_an_unknown_role_is_named_by_its_place() -> None:
+    """It stands in the subject."""
+    assert refused(ASKED, "cook") == "unknown_role at subject"
+    assert refused(enveloped(ASKED, "agent.request.agent.x")) == "unknown_type at event_type"
+
+
+@pytest.mark.parametrize(
+    ("more", "warned"),
+    [
+        ({"rounds": "2"}, ("text_for_number", "payload.rounds")),
+        ({"num_agents": 0}, ("zero_for_unset", "payload.num_agents")),
+        ({"constraints": {"timeout_seconds": 0}}, ("zero_for_unset", "payload.timeout_seconds")),
+        ({"task_id": 7}, ("number_for_text", "payload.task_id")),
+        ({"constraints": "be brief"}, ("list_for_constraints", "payload.constraints")),
+    ],
+)
+def test_what_had_to_be_understood_is_warned_of(
+    more: dict[str, Any], warned: tuple[str, str]
+) -> None:
+    """It is taken all the same."""
+    assert [tuple(each) for each in read(ASKED | more).warnings] == [warned]
+
+
+def test_no_rounds_are_no_rounds() -> None:
+    """Zero is an answer here, and none where somebody has to take part."""
+    assert read(ASKED | {"rounds": 0}).task.rounds == 0
+    assert read(ASKED | {"num_agents": 0}).task.num_agents is None
