@@ -71,9 +71,9 @@ async def connected_to(actor: CouncilActor) -> None:
 async def stand_still(nats: NatsServer) -> None:
     """Stop the server's process, connections and all, until SIGCONT."""
     os.kill(nats.pid, signal.SIGSTOP)
-    threads = list(Path(f"/proc/{nats.pid}/task").iterdir())
 
     def still() -> bool:
+        threads = Path(f"/proc/{nats.pid}/task").iterdir()
         return all(") T" in (thread / "stat").read_text() for thread in threads)
 
     await until_async(still, "it stands still")
