@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 NOTICED_S = 0.3
 """A break that is mended sooner is waited out: it costs less than to go on without the bus."""
+LOOK_EVERY_S = 0.2
 FIRST_WITHIN_S = 10.0
 """How long one attempt at the first connection lasts before the next one is made."""
 
@@ -139,8 +140,15 @@ class Line:
                 self._trouble = ""
                 self._client.turned = self._turned
                 self._turned()
-                return
+                await self._watch()
             await asyncio.sleep(pause)
+
+    async def _watch(self) -> None:
+        """Look for ourselves too: the client tells of a mended connection long after it is used."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self.away != (self._lost_at is not None):
+                self._turned()
 
     def _lost_for_good(self) -> None:
         self._closed = True
