@@ -200,9 +200,11 @@ class CouncilActor:
         )
 
     async def drain(self) -> None:
-        """Wait until nothing runs here."""
+        """Wait until nothing runs here and nothing is held for the bus."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+        if self._journal is not None:
+            await self._journal.settled()
 
     async def _keep_accepted(self) -> None:
         """See to it that accepted work goes on, whatever stopped it, here or in another actor."""
