@@ -113,13 +113,17 @@ class Conduct:
     async def _history(self, run: Run, journal: Journal) -> History:
         """What the journal holds. Where that cannot be told, work begins as if it held nothing.
 
-        If it does, the writer finds that later: what is stored stays.
+        If it does, the writer finds that later: what is stored stays. Detached work waits for it:
+        it may be half done already, and nobody sits there until it ends.
         """
-        try:
-            return await journal.read(run.task.id, HISTORY_WITHIN_S)
-        except Unavailable as away:
-            log.warning("%s begins without its history: %s", run.task.id, away)
-            return History((), 0, ended=False)
+        while True:
+            try:
+                return await journal.read(run.task.id, HISTORY_WITHIN_S)
+            except Unavailable as away:
+                log.warning("%s has no history yet: %s", run.task.id, away)
+                if not run.terms.detached:
+                    return History((), 0, ended=False)
+            await journal.back()
 
     async def _work(
         self, run: Run, writer: Writer, transcript: Transcript, journal: Journal

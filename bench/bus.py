@@ -25,7 +25,7 @@ from actors.bridge import Bridge
 from actors.collector import calm
 from actors.streams import OUTBOUND
 from bench.table import table
-from chaos.arena import ACK_WAIT_S, Arena, arena, settled
+from chaos.arena import ACK_WAIT_S, Arena, arena, settled, unsettled
 from chaos.evidence import Note
 from chaos.faults import Saboteur
 from chaos.processes import Process
@@ -99,7 +99,7 @@ async def own_p99_ms() -> float:
     """A bridge's own time for each event, ten of them a second; the slowest hundredth aside."""
     async with _arena(sites=("one",)) as made:
         await Producer(made.client).publish(_singly("own", ("DEV",), 200), 10.0)
-        assert not await settled(made, WITHIN_S)
+        assert not await settled(made.client, WITHIN_S)
         own = [float(note.facts[1]) for note in made.notes() if note.kind == "left"]
         return quantiles(own, n=100)[98] * 1000
 
@@ -110,11 +110,11 @@ def whole_per_s(roles: tuple[str, ...], count: int) -> Callable[[], Awaitable[fl
     async def measure() -> float:
         async with _arena(sites=("one",), turn_s=(0.0, 0.0)) as made:
             await _published(made, events("warm", roles, 10))
-            assert not await settled(made, WITHIN_S)
+            assert not await settled(made.client, WITHIN_S)
             began = time.monotonic()
             for role in roles:
                 await _published(made, events(f"whole-{role}", (role,), count // len(roles)))
-            assert not await settled(made, WITHIN_S)
+            assert not await settled(made.client, WITHIN_S)
             took = time.monotonic() - began
             told = (await made.client.streams().stream_info(OUTBOUND)).state.messages
             assert told == count + 10 * len(roles)
@@ -140,7 +140,7 @@ async def _drained() -> tuple[float, float]:
         process = Process("alone", run_alone, made.config)
         process.begin()
         sizes, began = dict[int, int](), 0.0
-        while left := (await made.unsettled()).get("waiting", 0):
+        while left := (await unsettled(made.client)).get("waiting", 0):
             began = began or (time.monotonic() if left < BACKLOG else 0.0)
             sizes[left] = process.resident_bytes
             await asyncio.sleep(0.05)

@@ -78,17 +78,6 @@ class Arena:
         """What the processes have written down so far."""
         return list(notes(self.folder))
 
-    async def unsettled(self) -> dict[str, int]:
-        """What waits, is not acknowledged or not told to the world; nothing when all is done."""
-        info = await self.client.streams().consumer_info(PLANS, PLAN_APPROVED)
-        sources = (await self.client.streams().stream_info(OUTBOUND)).sources or []
-        found = {
-            "waiting": info.num_pending or 0,
-            "unacknowledged": info.num_ack_pending or 0,
-            "not told": sum(source.lag or 0 for source in sources),
-        }
-        return {what: count for what, count in found.items() if count}
-
 
 @asynccontextmanager
 async def arena(
@@ -143,14 +132,27 @@ async def _forget_ids_soon(client: Connection) -> None:
     await js.update_stream(found.evolve(duplicate_window=WINDOW_S))
 
 
-async def settled(arena: Arena, within_s: float) -> dict[str, int]:
+async def unsettled(client: Connection) -> dict[str, int]:
+    """What waits, is not acknowledged or not told to the world; nothing when all is done."""
+    js = client.streams()
+    info = await js.consumer_info(PLANS, PLAN_APPROVED)
+    sources = (await js.stream_info(OUTBOUND)).sources or []
+    found = {
+        "waiting": info.num_pending or 0,
+        "unacknowledged": info.num_ack_pending or 0,
+        "not told": sum(source.lag or 0 for source in sources),
+    }
+    return {what: count for what, count in found.items() if count}
+
+
+async def settled(client: Connection, within_s: float) -> dict[str, int]:
     """Wait until nothing is left to do; what is, if that takes too long."""
     left: dict[str, int] = {"unknown": 1}
     deadline = asyncio.get_running_loop().time() + within_s
     while left and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(0.1)
         try:
-            left = await arena.unsettled()
+            left = await unsettled(client)
         except BROKEN:
             continue
     return left

@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chaos.evidence import Note
-from chaos.history import Deliberation, History
+from chaos.history import Deliberation, History, Told
 from chaos.workload import Label, title
-
-ENDED = "orchestration.deliberation."
 
 
 class Breach(NamedTuple):
@@ -107,18 +105,32 @@ def _lost(label: Label, won: dict[tuple[str, str], str]) -> bool:
 
 
 def _told(found: History) -> Iterator[Breach]:
-    """Each end is told once, and nothing is told that has not ended."""
-    told: Counter[str] = Counter()
-    for about, times in found.outbound.items():
-        subject, _, key = about.partition(" ")
-        if subject.startswith(ENDED):
-            told[key] += times
-    ended = {one.id for one in found.journal if one.ends}
-    for id_ in ended:
-        if told[id_] != 1:
-            yield Breach("told", f"{id_} was told {told[id_]} times")
-    for id_ in told.keys() - ended:
-        yield Breach("told", f"{id_} has not ended")
+    """Each end, each agent's task and each plan whose roles have ended is told once, no other."""
+    due = _due(found)
+    told = found.outbound
+    for each in due.keys() | told.keys():
+        if told[each] != due[each]:
+            yield Breach("told", f"{' '.join(each)}: {told[each]} times for {due[each]}")
+
+
+def _due(found: History) -> Counter[Told]:
+    """How often the world should have been told each thing."""
+    due = Counter[Told]()
+    for one in found.journal:
+        if one.ends:
+            due[
+                Told("deliberation.completed" if one.decided else "deliberation.failed", one.id)
+            ] = 1
+            due.update(Told("task.ended", one.id, agent) for agent in one.agents)
+            due.update(Told("task.dispatched", one.id, agent) for agent in one.agents)
+    won = {(one.plan, one.role): one.title for one in found.journal}
+    approved = {
+        (label.plan, label.identity or str(seq))
+        for seq, label in found.events.items()
+        if label.roles and not _lost(label, won)
+    }
+    due.update(Told("plan.approved", plan) for plan, _ in approved)
+    return due
 
 
 def _repeats(journal: Iterable[Deliberation], notes: list[Note]) -> Iterator[Breach]:

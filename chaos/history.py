@@ -16,7 +16,7 @@ from actors.messages import opened
 from actors.streams import DEADLETTER, JOURNAL, OUTBOUND, PLANS
 from chaos.legality import check_legal
 from chaos.workload import LABEL, Label
-from engine.events import Convened, Decided, Record, Resumed
+from engine.events import Asked, Convened, Decided, Record, Resumed
 from engine.transcript import Outcome
 
 BATCH = 200
@@ -32,6 +32,14 @@ class Stored(NamedTuple):
     data: bytes
 
 
+class Told(NamedTuple):
+    """What the world was told: of a plan, of a deliberation, or of what one agent did for it."""
+
+    what: str
+    of: str
+    agent: str = ""
+
+
 class Letter(NamedTuple):
     """What a dead letter says of which message."""
 
@@ -43,8 +51,8 @@ class Letter(NamedTuple):
 class Deliberation:
     """What the journal holds of one. `late` counts the messages behind its first end.
 
-    `outcomes` tells when the outcome of each turn was stored, `illegal` what may not stand where it
-    stands.
+    `agents` are those that were asked. `outcomes` tells when the outcome of each turn was stored,
+    `illegal` what may not stand where it stands.
     """
 
     id: str = ""
@@ -56,6 +64,7 @@ class Deliberation:
     resumed: int = 0
     decided: bool = False
     illegal: str = ""
+    agents: set[str] = field(default_factory=set)
     outcomes: dict[str, float] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
 
@@ -81,6 +90,7 @@ class Deliberation:
         if isinstance(events[0], Convened):
             task = events[0].task
             self.id, self.plan, self.role, self.title = task.id, task.plan_id, task.role, task.title
+        self.agents = {event.agent for event in events if isinstance(event, Asked)}
         self.resumed = sum(isinstance(event, Resumed) for event in events)
         self.decided = isinstance(events[-1], Decided)
         if [record.seq for record in records] != list(range(1, len(records) + 1)):
@@ -96,13 +106,13 @@ class Deliberation:
 class History:
     """The streams after a run: events by their sequence, dead letters, journal, what is told.
 
-    `outbound` counts the messages to the world by their subject and what they are about.
+    `outbound` counts how often the world was told each thing.
     """
 
     events: dict[int, Label]
     letters: list[Letter]
     journal: list[Deliberation]
-    outbound: Counter[str]
+    outbound: Counter[Told]
 
 
 async def history(js: JetStreamContext) -> History:
@@ -139,10 +149,14 @@ def _letter(data: bytes) -> Letter:
     return Letter(document["seq"], document["kind"])
 
 
-def _about(message: Stored) -> str:
-    """Which event of which deliberation a message to the world tells."""
-    key: str = json.loads(message.data)["idempotency_key"]
-    return f"{message.subject} {key}"
+def _about(message: Stored) -> Told:
+    """What a message to the world tells of what."""
+    payload: dict[str, str] = json.loads(message.data)["payload"]
+    what = message.subject.removeprefix("orchestration.")
+    what = {"task.completed": "task.ended", "task.failed": "task.ended"}.get(what, what)
+    if what == "plan.approved":
+        return Told(what, payload["plan_id"])
+    return Told(what, payload["task_id"], payload.get("agent_id", ""))
 
 
 async def _journal(js: JetStreamContext) -> list[Deliberation]:

@@ -38,7 +38,7 @@ async def overture(arena: Arena, producer: Producer, saboteur: Saboteur) -> None
 async def _still_until_superseded(arena: Arena, saboteur: Saboteur, site: Cluster) -> None:
     saboteur.done["pause site"] += 1
     with saboteur.paused(site.processes):
-        await settled(arena, WITHIN_S)
+        await settled(arena.client, WITHIN_S)
         await asyncio.sleep(1.25 * WINDOW_S)
     await _until(lambda: not _running(arena.notes(), site), f"{site.site.name} has nothing to do")
 

@@ -28,13 +28,17 @@ MUST_HAPPEN = ("redelivered", "superseded", "resumed")
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is made of; all chance in it follows from the seed."""
+    """What a run is made of; all chance in it follows from the seed.
+
+    Unless everything in `must` happens, it proves nothing.
+    """
 
     seed: int
     seconds: float
     events: int
     faults: int
     control: str = ""
+    must: tuple[str, ...] = MUST_HAPPEN
 
 
 @dataclass
@@ -50,7 +54,7 @@ class Outcome:
     @property
     def void(self) -> list[str]:
         """What did not happen, so that the run proves nothing."""
-        return [what for what in MUST_HAPPEN if not self.findings.counts[what]]
+        return [what for what in self.plan.must if not self.findings.counts[what]]
 
     @property
     def caught(self) -> bool:
@@ -72,7 +76,7 @@ async def run(plan: Plan, folder: Path) -> Outcome:
                 saboteur.all(schedule(plan.seed, left, plan.faults)),
             )
             quieting = time.monotonic()
-            left_over = await settled(made, QUIET_WITHIN_S)
+            left_over = await settled(made.client, QUIET_WITHIN_S)
             quiet_s = time.monotonic() - quieting
         found = await history(made.client.streams())
         findings = check(found, made.notes(), producer.acknowledged)

@@ -260,6 +260,22 @@ async def test_what_the_journal_holds_already_stays(
     assert await journalled(config.bus.url) == stored
 
 
+async def test_work_that_nobody_waits_for_is_not_begun_without_its_history(
+    seat: Seat, nats: NatsServer
+) -> None:
+    """An event's deliberation may be half done: while the bus is away no turn of it is repeated."""
+    await seen_by(seat(), a_task())
+    model = ScriptedModel()
+    actor = seat(model)
+    nats.kill()
+    again = asyncio.create_task(seen_by(actor, a_task(), Terms(detached=True)))
+    await Following(actor, a_task("t-2")).end()
+    assert {turn.deliberation for turn in model.turns} == {"t-2"}
+    nats.start()
+    assert isinstance((await asyncio.wait_for(again, 15))[-1].event, Decided)
+    assert {turn.deliberation for turn in model.turns} == {"t-2"}
+
+
 async def test_nothing_is_accepted_that_cannot_be_kept(seat: Seat, nats: NatsServer) -> None:
     """Refused in one line before anything begins."""
     model = ScriptedModel()

@@ -14,7 +14,7 @@ from chaos import rpc
 from chaos.checker import check
 from chaos.evidence import Evidence, Note, notes
 from chaos.faults import KINDS, LONGEST_S, schedule
-from chaos.history import Deliberation, History, Letter
+from chaos.history import Deliberation, History, Letter, Told
 from chaos.proxy import Proxy
 from chaos.report import PROMISES, exit_code, report
 from chaos.run import Outcome, Plan
@@ -28,12 +28,17 @@ from engine.planning import plan_approved, tasks
 from engine.testing import ScriptedModel, a_council, a_task, words
 from engine.types import Task
 
-DONE = "orchestration.deliberation.completed"
+TOLD = [
+    Told("plan.approved", "p"),
+    *(Told("deliberation.completed", f"{role}-1") for role in ROLES),
+    *(Told(f"task.{what}", f"{r}-1", "a") for what in ("dispatched", "ended") for r in ROLES),
+]
 
 
 def a_deliberation(role: str, variant: int = 0, **changes: object) -> Deliberation:
     """One of plan p that ended well."""
-    fields = {"ends": 1, "decided": True, "outcomes": {f"turn-{role}": 10.0}} | changes
+    fields = {"ends": 1, "decided": True, "agents": {"a"}} | changes
+    fields = {"outcomes": {f"turn-{role}": 10.0}} | fields
     about = {"id": f"{role}-1", "plan": "p", "role": role, "title": title("p", variant)}
     return Deliberation(**(about | fields))  # type: ignore[arg-type]
 
@@ -47,7 +52,7 @@ def a_history(**changes: object) -> History:
         "events": events,
         "letters": [Letter(3, "missing"), Letter(4, "conflict")],
         "journal": [a_deliberation(role) for role in ROLES],
-        "outbound": Counter(f"{DONE} {role}-1" for role in ROLES),
+        "outbound": Counter(TOLD),
     }
     return History(**(whole | changes))  # type: ignore[arg-type]
 
@@ -73,7 +78,7 @@ BROKEN = {
     "not dead-lettered": {"letters": [Letter(4, "conflict")]},
     "dead letter too many": {"letters": [Letter(n, "missing") for n in (3, 3)]},
     "wrong reason": {"letters": [Letter(3, "json_invalid"), Letter(4, "conflict")]},
-    "told": {"outbound": Counter({f"{DONE} DEV-1": 2, f"{DONE} QA-1": 1})},
+    "told": {"outbound": Counter([*TOLD, TOLD[0]])},
 }
 
 
@@ -89,6 +94,13 @@ def test_a_second_end_of_one_deliberation_is_found() -> None:
     assert check(twice, NOTES, []).by_kind["duplicated"] == 1
     behind = a_history(journal=[DEV, a_deliberation("QA", late=1)])
     assert check(behind, NOTES, []).by_kind["illegal"] == 1
+
+
+@pytest.mark.parametrize("each", TOLD, ids=" ".join)
+def test_what_the_world_is_not_told_or_twice_is_found(each: Told) -> None:
+    """Plans, ends, and what became of each agent's task."""
+    for outbound in ([*TOLD, each], [told for told in TOLD if told != each]):
+        assert check(a_history(outbound=Counter(outbound)), NOTES, []).by_kind == {"told": 1}
 
 
 def test_an_event_that_was_acknowledged_and_is_gone_is_found() -> None:

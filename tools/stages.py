@@ -25,6 +25,8 @@ COVERING = [path for path in PURE if path not in UNTRACED]
 
 THOUSANDS = ["--hypothesis-profile=fuzz", "--timeout=3600"]
 CHAOS = ["-m", "chaos"]
+A_MINUTE = "--seconds 40 --events 600"
+A_CONTROL = "--seconds 12 --events 40 --faults 0 --control ack-first"
 CONTROLS = ("ack-first", "plain-publish", "msg-id-only")
 
 Step = list[list[str]]
@@ -37,26 +39,11 @@ STAGES: dict[str, list[Step]] = {
     # The engine has to be covered by those of the quick tests that import nothing else.
     "cover": [[[*QUICK, "--cov=engine", f"--cov-fail-under={COVERAGE_PERCENT}", *COVERING]]],
     "nats": [[[*PYTEST, "nats and not ray and not model"]]],
-    "chaos": [
-        [
-            [*CHAOS, "--seconds", "40", "--events", "600"],
-            [
-                *CHAOS,
-                "--seconds",
-                "12",
-                "--events",
-                "40",
-                "--faults",
-                "0",
-                "--control",
-                "ack-first",
-            ],
-        ]
-    ],
+    "chaos": [[[*CHAOS, *A_MINUTE.split()], [*CHAOS, *A_CONTROL.split()]]],
     "real": [[["-m", "actors.small_model"]], [[*PYTEST, "ray or model"]]],
 }
 
-TOGETHER = [["lint"], ["types", "nats"], ["quick"], ["cover"], ["real"]]
+TOGETHER = [["lint"], ["types", "nats"], ["quick", "chaos"], ["cover"], ["real"]]
 """All stages in their order. Those of one list run side by side: the bus's mostly wait."""
 
 APART: dict[str, list[Step]] = {
