@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -20,7 +20,8 @@ from actors.convening import Convene, Convening
 from actors.deadletter import bury
 from actors.flights import Flights
 from actors.patience import BROKEN, pauses, said
-from actors.provision import note_floor, provision
+from actors.provision import provision
+from actors.receipts import Receipts, rest_s
 from actors.routes import Route, Routes
 from actors.streams import DURABLES, Durable
 from actors.verdicts import arrived, bug
@@ -28,6 +29,7 @@ from engine.arrival import Arrival
 from engine.config import Config
 from engine.data import Data
 from engine.errors import ConclaveError, InvalidEvent, Unavailable
+from engine.fanout import ended
 from engine.lenient import Warned
 
 log = logging.getLogger(__name__)
@@ -35,13 +37,11 @@ log = logging.getLogger(__name__)
 FETCH_S = 1.0
 """A fetch is never cancelled (its message would be lost until ack_wait), so it is short."""
 
-GIVEN_BACK_S, LONGEST_BACK_S = 1.0, 60.0
-"""How long an event rests that is given back: doubled with each delivery."""
 AWAY_S = 2.0
 """How long a slot rests at most while there is nothing to be had; then it is back at work soon."""
-FLOOR_EVERY_S = 1.0
-MOST_ACKS = 64
-"""So many acknowledgements may be on their way: the next event need not wait for the last one's."""
+MOST_FINISHING = 64
+"""So many events may be buried or acknowledged while their slots are at the next ones already."""
+FINISHED_WITHIN_S = 5.0
 
 
 class Health(Data):
@@ -84,14 +84,14 @@ class Bridge:
         self._on_closed, self._patience_s = on_closed, patience_s
         self._client: Connection | None = None
         self._attempts: Attempts
+        self._receipts: Receipts
         self._routes: dict[str, Route] = {}
         self._mending: Flights[None] = Flights()
         self._slots: list[asyncio.Task[None]] = []
-        self._acks: set[asyncio.Task[None]] = set()
+        self._finishing: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._in_flight = self._handled = self._buried = self._redelivered = 0
         self._warnings: Counter[str] = Counter()
-        self._floors: dict[str, float] = {}
         self._last_error = ""
 
     async def start(self) -> None:
@@ -103,6 +103,7 @@ class Bridge:
             await self._client.leave()
             raise
         self._attempts = Attempts(self._js)
+        self._receipts = Receipts(self._js, self._bus.ack_wait_s, self._note)
         convening = Convening(self._js, self._convene, self._patience_s, self._stopping, self._note)
         self._routes = Routes(self._config, self._client, convening).all()
         self._slots = [
@@ -121,8 +122,9 @@ class Bridge:
             for slot in late:
                 slot.cancel()
             await asyncio.wait(self._slots)
-        if self._acks:
-            await asyncio.wait(self._acks)
+        if self._finishing:
+            await asyncio.wait(self._finishing, timeout=FINISHED_WITHIN_S)
+            await ended(*self._finishing)
         if self._client is not None:
             with suppress(nats.errors.Error):
                 await self._client.flush(timeout=1)  # what was given back must get there
@@ -214,7 +216,7 @@ class Bridge:
         self._in_flight += 1
         try:
             if self._stopping.is_set():
-                await self._give_back(message, 0)
+                await self._receipts.given_back(message)
             else:
                 await self._work(message)
         finally:
@@ -224,54 +226,54 @@ class Bridge:
         arrival = arrived(message)
         self._redelivered += arrival.deliveries > 1
         try:
-            async with self._kept(message):
-                await self._settle(self._routes[message.metadata.consumer], arrival)
+            async with self._receipts.kept(message):
+                refusal = await self._settle(self._routes[message.metadata.consumer], arrival)
         except TROUBLE as error:
-            self._note(_name(arrival), error)
-            await self._give_back(message, self._back_s(arrival))
+            await self._given_back(message, arrival, error)
         except asyncio.CancelledError:
-            await self._give_back(message, 0)
+            await self._receipts.given_back(message)
             raise
         else:
-            await self._acknowledge(message)
+            await self._finish(self._finished(message, arrival, refusal))
 
-    async def _acknowledge(self, message: Msg) -> None:
-        """Begin to, once not too many others are on their way."""
-        while len(self._acks) >= MOST_ACKS:
-            await asyncio.wait(self._acks, return_when=asyncio.FIRST_COMPLETED)
-        ack = asyncio.create_task(self._acknowledged(message))
-        self._acks.add(ack)
-        ack.add_done_callback(self._acks.discard)
-        ack.add_done_callback(self._ended)
-
-    @asynccontextmanager
-    async def _kept(self, message: Msg) -> AsyncGenerator[None]:
-        """Tell the server, while we work, that the event is in good hands."""
-        beat = asyncio.create_task(self._beat(message))
-        try:
-            yield
-        finally:
-            beat.cancel()
-
-    async def _beat(self, message: Msg) -> None:
-        while True:
-            await asyncio.sleep(self._bus.ack_wait_s / 3)
-            try:
-                await message.in_progress()
-            except BROKEN as error:
-                self._note("sign of life", error)
-
-    async def _settle(self, route: Route, arrival: Arrival) -> None:
-        """Return when nothing is left to do for the event; some TROUBLE if it must come again."""
+    async def _settle(self, route: Route, arrival: Arrival) -> InvalidEvent | None:
+        """Do what the event asks for; why that can never be. Some TROUBLE if it must come again."""
         try:
             async with self._attempts.begun(arrival):
                 warnings = await route.settle(arrival)
         except InvalidEvent as error:
-            await self._put_away(arrival, error)
+            return error
+        self._handled += 1
+        self._warn(arrival, warnings)
+        return None
+
+    async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin to, once not too much other is finishing."""
+        while len(self._finishing) >= MOST_FINISHING:
+            await asyncio.wait(self._finishing, return_when=asyncio.FIRST_COMPLETED)
+        task = asyncio.create_task(work)
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        task.add_done_callback(self._ended)
+
+    async def _finished(self, message: Msg, arrival: Arrival, refusal: InvalidEvent | None) -> None:
+        """Nothing is left to do but to bury what can never be done, and to say so."""
+        try:
+            if refusal is not None:
+                await self._put_away(arrival, refusal)
+            await self._attempts.forget(arrival)
+        except TROUBLE as error:
+            await self._given_back(message, arrival, error)
         else:
-            self._handled += 1
-            self._warn(arrival, warnings)
-        await self._attempts.forget(arrival)
+            await self._acknowledged(message)
+
+    async def _acknowledged(self, message: Msg) -> None:
+        await self._receipts.settled(message)
+
+    async def _given_back(self, message: Msg, arrival: Arrival, error: BaseException) -> None:
+        self._note(_name(arrival), error)
+        rest = 0.0 if self._stopping.is_set() else rest_s(arrival.deliveries)
+        await self._receipts.given_back(message, rest)
 
     def _warn(self, arrival: Arrival, warnings: tuple[Warned, ...]) -> None:
         """Count what had to be understood, and tell each kind once."""
@@ -285,29 +287,6 @@ class Bridge:
         self._note(f"{_name(arrival)} is buried", error)
         await bury(self._client, arrival, error)
         self._buried += 1
-
-    async def _acknowledged(self, message: Msg) -> None:
-        """A lost acknowledgement costs a redelivery, which finds everything done."""
-        known = message.metadata
-        try:
-            await message.ack_sync(timeout=5.0)
-            if time.monotonic() - self._floors.get(known.consumer, -FLOOR_EVERY_S) > FLOOR_EVERY_S:
-                self._floors[known.consumer] = time.monotonic()
-                await note_floor(self._js, known.stream, known.consumer)
-        except BROKEN as error:
-            self._note("acknowledgement", error)
-
-    def _back_s(self, arrival: Arrival) -> float:
-        """How long an event that is given back rests."""
-        if self._stopping.is_set():
-            return 0.0
-        return min(GIVEN_BACK_S * 2.0 ** min(arrival.deliveries - 1, 10), LONGEST_BACK_S)
-
-    async def _give_back(self, message: Msg, delay_s: float) -> None:
-        try:
-            await message.nak(delay=delay_s or None)
-        except BROKEN as error:
-            self._note("giving back", error)
 
 
 def _name(arrival: Arrival) -> str:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-import nats.errors
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from actors.credentials import credentials
-from actors.patience import BROKEN, said
+from actors.patience import BROKEN, Forbidden, said
 from actors.wary import WaryClient
 from engine.config import BusConfig
-from engine.errors import Unavailable
+from engine.errors import SetupError, Unavailable
 from engine.fanout import ended
 
 log = logging.getLogger(__name__)
@@ -35,11 +35,8 @@ ANSWER_S = 2
 TROUBLE_S = 60.0
 """How long after it was told a refusal is taken to hold; what is still refused is told again."""
 
+REMEMBERED = 1000
 FORBIDDEN = "permissions violation"
-
-
-class Forbidden(nats.errors.Error):
-    """The server does not permit what was asked, which no retry changes."""
 
 
 class Connection(WaryClient):
@@ -61,12 +58,16 @@ class Connection(WaryClient):
         late = [what for what, at in self._refused.items() if at > since]
         return f"NATS does not permit it: {late[-1]}" if late else ""
 
-    def heard(self, error: Exception) -> None:
-        """Remember an error that the server told besides, if it says what we may not do."""
+    def heard(self, error: Exception) -> bool:
+        """Remember what the server told, if that we may not do something; whether it is news."""
         text = str(error).removeprefix("nats: ")
-        if FORBIDDEN in text.lower():
-            self._refused.pop(text, None)  # so that the latest is last
-            self._refused[text] = time.monotonic()
+        if FORBIDDEN not in text.lower():
+            return True
+        before = self._refused.pop(text, -math.inf)  # so that the latest is last
+        self._refused[text] = time.monotonic()
+        if len(self._refused) > REMEMBERED:
+            del self._refused[next(iter(self._refused))]
+        return self._refused[text] - before > TROUBLE_S
 
     async def request(
         self,
@@ -126,7 +127,9 @@ class Connection(WaryClient):
 async def connect(
     bus: BusConfig, name: str, on_closed: Callable[[], None], patience_s: float = 10.0
 ) -> Connection:
-    """Connect within `patience_s` or raise Unavailable; SetupError where a file of ours is amiss.
+    """Connect within `patience_s` or raise Unavailable.
+
+    SetupError where a file of ours is amiss, or the server and we do not trust one another.
 
     Later breaks are mended for ever; but some errors make the server close a client for good, and
     then only `on_closed` can help: the process should end and be started again.
@@ -141,8 +144,8 @@ async def connect(
             on_closed()
 
     async def troubled(error: Exception) -> None:
-        client.heard(error)
-        log.warning("%s: NATS: %s", name, said(error))
+        if client.heard(error):
+            log.warning("%s: NATS: %s", name, said(error))
         if connecting and (refusal := _refusal(bus, error)) is not None:
             raise refusal  # nats-py would try again for ever; later it must not be disturbed
 
@@ -169,7 +172,7 @@ async def connect(
             f"no NATS server answers at {place(bus.url)} ({said(error)}); "
             "start nats-server or set bus.url"
         ) from error
-    except (Unavailable, asyncio.CancelledError):
+    except (SetupError, asyncio.CancelledError):
         await client.leave()
         raise
     connecting = False
@@ -189,24 +192,32 @@ async def _first(client: Connection, bus: BusConfig, options: dict[str, Any]) ->
     await client.flush(ANSWER_S)
 
 
-def _refusal(bus: BusConfig, error: Exception) -> Unavailable | None:
+def _refusal(bus: BusConfig, error: Exception) -> SetupError | None:
     """What a first connection ends with, if trying again at once cannot help."""
     where = f"the NATS server at {place(bus.url)}"
     if isinstance(error, ssl.SSLError):
         why = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
-        return Unavailable(
-            f"{where} cannot be trusted, or does not trust us: {why}; see bus.tls_ca, "
-            "bus.tls_hostname and bus.tls_cert"
+        return SetupError(
+            f"{where} cannot be trusted, or does not trust us: {why}",
+            "See bus.tls_ca, bus.tls_hostname and bus.tls_cert",
         )
     if "authorization violation" in str(error).lower():
         who = f"user {bus.user}" if bus.user else "us"
         means = ("password_file", "token_file", "creds_file", "nkey_file")
         given = next((name for name in means if getattr(bus, name)), "user and bus.password_file")
-        return Unavailable(f"{where} refuses {who}: Authorization Violation; see bus.{given}")
+        return SetupError(f"{where} refuses {who}: Authorization Violation", f"See bus.{given}")
     return None
 
 
 def place(url: str) -> str:
     """The hosts and ports of servers, without credentials."""
-    parts = [urlsplit(each.strip()) for each in url.split(",")]
-    return ", ".join(f"{each.hostname}:{each.port or 4222}" for each in parts)
+    return ", ".join(f"{each.hostname}:{each.port or 4222}" for each in _parts(url))
+
+
+def shown(url: str) -> str:
+    """The URL of servers as anybody may see it."""
+    return ",".join(f"{e.scheme or 'nats'}://{e.hostname}:{e.port or 4222}" for e in _parts(url))
+
+
+def _parts(url: str) -> list[SplitResult]:
+    return [urlsplit(each.strip()) for each in url.split(",")]

@@ -20,7 +20,6 @@ from engine.config import Config
 from engine.decision import failed
 from engine.deliberation import Bell, deliberate
 from engine.errors import (
-    Away,
     ConclaveError,
     Conflict,
     EngineLost,
@@ -39,6 +38,8 @@ from engine.wording import wording
 
 log = logging.getLogger("conclave.council")
 
+HISTORY_WITHIN_S = 5.0
+"""A connected bus that tells no history in this time, for a restart perhaps, is not waited for."""
 LAST_WORDS_WITHIN_S = 5.0
 """What is not durable by then, or cannot be, is held."""
 CANCELLED = "it was cancelled on request"
@@ -110,17 +111,17 @@ class Conduct:
             await journal.let_go(run.task.id, writer, run.records)
 
     async def _history(self, run: Run, journal: Journal) -> History:
-        """What the journal holds. While that is away, work begins as if it held nothing.
+        """What the journal holds. Where that cannot be told, work begins as if it held nothing.
 
-        If it does, the writer finds that when it is back: what is stored stays. Detached work waits
-        for it: it may be half done already, and nobody sits there until it ends.
+        If it does, the writer finds that later: what is stored stays. Detached work waits for it:
+        it may be half done already, and nobody sits there until it ends.
         """
         while True:
             try:
-                return await journal.read(run.task.id)
-            except Away as away:
+                return await journal.read(run.task.id, HISTORY_WITHIN_S)
+            except Unavailable as away:
+                log.warning("%s has no history yet: %s", run.task.id, away)
                 if not run.terms.detached:
-                    log.warning("%s begins without its history: %s", run.task.id, away)
                     return History((), 0, ended=False)
             await journal.back()
 

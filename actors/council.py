@@ -40,7 +40,8 @@ TAKE_UP_EVERY_S = 30.0
 class CouncilHealth(Data):
     """One council actor as it stands; `since` in Unix seconds.
 
-    `ignored` counts by their reason the responses of agents outside that were not taken.
+    `ignored` counts by their reason the responses of agents outside that were not taken, `trouble`
+    is what NATS does not permit, empty if nothing.
     """
 
     council_id: str
@@ -52,6 +53,7 @@ class CouncilHealth(Data):
     pid: int
     since: float
     ignored: dict[str, int] = Field(default_factory=dict)
+    trouble: str = ""
 
 
 class CouncilActor:
@@ -194,12 +196,15 @@ class CouncilActor:
             pid=os.getpid(),
             since=self._since,
             ignored=dict(self._outside.ignored),
+            trouble=self._journal.trouble if self._journal is not None else "",
         )
 
     async def drain(self) -> None:
-        """Wait until nothing runs here."""
+        """Wait until nothing runs here and nothing is held for the bus."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+        if self._journal is not None:
+            await self._journal.settled()
 
     async def _keep_accepted(self) -> None:
         """See to it that accepted work goes on, whatever stopped it, here or in another actor."""

@@ -75,7 +75,7 @@ def of_stream(wanted: StreamConfig, found: StreamConfig | None) -> Standing:
 
 def fields_of(wanted: StreamConfig) -> tuple[str, ...]:
     """What of a stream is compared and mended."""
-    return STREAM_FIELDS if wanted.duplicate_window is None else (*STREAM_FIELDS, WINDOW)
+    return (*STREAM_FIELDS, WINDOW) if wanted.duplicate_window else STREAM_FIELDS
 
 
 def of_durable(stream: str, wanted: ConsumerConfig, found: ConsumerConfig | None) -> Standing:

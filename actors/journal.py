@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
+from weakref import WeakSet
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -41,8 +42,9 @@ READ_WITHIN_S = 15.0
 CONNECT_S = 10.0
 """A first connection takes no longer; whoever asked may ask again."""
 
-HELD_BYTES = 64 * 1024 * 1024
-"""What one process holds for a bus that is away; with more than that, nothing new is begun."""
+HELD_BYTES = 32 * 1024 * 1024
+"""What one process holds of JSON for a bus that is away (it takes some ten times that in memory,
+where texts are short); with more than that, nothing new is begun."""
 
 
 class History(NamedTuple):
@@ -70,7 +72,7 @@ class Journal:
     def __init__(self, line: Line, patience_s: float = 600.0, held_bytes: int = HELD_BYTES) -> None:
         self._line, self._patience_s, self._held_bytes = line, patience_s, held_bytes
         self._ledger = Ledger()
-        self._writers: set[Writer] = set()
+        self._writers: WeakSet[Writer] = WeakSet()  # their tasks keep those alive that work
         self._unwritten: dict[str, Unwritten] = {}
         self._finishing: dict[str, asyncio.Task[None]] = {}
 
@@ -95,7 +97,7 @@ class Journal:
     async def close(self) -> None:
         """Leave; writers and followers still at work are stopped by that."""
         await ended(*self._finishing.values())
-        await asyncio.gather(*(writer.close() for writer in self._writers))
+        await asyncio.gather(*(writer.close() for writer in tuple(self._writers)))
         await self._line.close()
 
     @property
@@ -118,6 +120,11 @@ class Journal:
     async def rest(self, seconds: float) -> None:
         """Sleep, but no longer than to the return of the bus if that was away meanwhile."""
         await self._line.rest(seconds)
+
+    @property
+    def trouble(self) -> str:
+        """What NATS has not permitted of late, empty if nothing or while it is away."""
+        return "" if self._line.away else self._line.trouble
 
     async def read(self, id: str, patience_s: float | None = None) -> History:
         """All there is of a deliberation, empty if nothing; Away, or Unavailable if NATS stalls."""
@@ -170,7 +177,6 @@ class Journal:
 
     def writer(self, id: str, last: int) -> Writer:
         """A writer that goes on behind `last`, as `read` told it."""
-        self._writers = {writer for writer in self._writers if writer.held}
         writer = Writer(self._line, id, last, self._patience_s)
         self._writers.add(writer)
         return writer
@@ -191,6 +197,11 @@ class Journal:
             return
         self._unwritten[id] = Unwritten(records, writer)
         self._finishing[id] = asyncio.create_task(self._finish(id, writer))
+
+    async def settled(self) -> None:
+        """Return when everything that was let go is written."""
+        while self._finishing:
+            await asyncio.wait(self._finishing.values())
 
     def unwritten(self, id: str) -> Unwritten | None:
         """What was let go of a deliberation and is not in the stream yet."""

@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-NOTICED_S = 0.5
+NOTICED_S = 0.3
 """A break that is mended sooner is waited out: it costs less than to go on without the bus."""
+LOOK_EVERY_S = 0.2
 FIRST_WITHIN_S = 10.0
 """How long one attempt at the first connection lasts before the next one is made."""
 
@@ -44,7 +45,7 @@ class Line:
         self._bus, self._name, self._on_closed = bus, name, on_closed
         self._client: Connection | None = None
         self._closed = False
-        self._lost_at = time.monotonic()
+        self._lost_at: float | None = time.monotonic()
         self._trouble = ""
         self._news = asyncio.Event()
         self._calls: set[asyncio.Timeout] = set()
@@ -76,7 +77,7 @@ class Line:
                 raise Unavailable("the connection to NATS is closed for good")
             if self._client is not None and self._client.is_connected:
                 return self._client
-            left = self._lost_at + grace_s - time.monotonic()
+            left = self._lost_since() + grace_s - time.monotonic()
             if left <= 0:
                 raise Away(self.trouble)
             await _happens(news, left)
@@ -139,20 +140,35 @@ class Line:
                 self._trouble = ""
                 self._client.turned = self._turned
                 self._turned()
-                return
+                await self._watch()
             await asyncio.sleep(pause)
+
+    async def _watch(self) -> None:
+        """Look for ourselves too: the client tells of a mended connection long after it is used."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self.away != (self._lost_at is not None):
+                self._turned()
 
     def _lost_for_good(self) -> None:
         self._closed = True
         self._turned()
         self._on_closed()
 
+    def _lost_since(self) -> float:
+        """When it was first seen to be away, by the monotonic clock."""
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+        return self._lost_at
+
     def _turned(self) -> None:
         """The bus went away or came back: who waits is woken, what is under way is given up."""
         self._news.set()
         self._news = asyncio.Event()
-        if self.away:
-            self._lost_at = time.monotonic()
+        if not self.away:
+            self._lost_at = None
+        else:
+            self._lost_since()
             for scope in self._calls:
                 scope.reschedule(0)
             self._calls.clear()

@@ -1,36 +1,15 @@
-"""What the world is told besides the ends, each once for ever; knows nothing of who tells it.
-
-A notice is a message of the journal's stream that can be created once; the outbound stream copies
-it from there. So whoever sees a reason to tell it does, however often.
-"""
+"""What the world is told besides the ends, in words; knows nothing of how it is told."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
 
-import nats.errors
-import nats.js.errors
-from nats.js import JetStreamContext
-from nats.js.api import Header
 from pydantic import JsonValue
 
-from actors.bus import Connection
-from actors.messages import (
-    EXPECTED_SUBJECT,
-    PRODUCER,
-    RACING,
-    TASK,
-    WRONG_LAST,
-    envelope,
-    key_of,
-    last_message,
-)
-from actors.patience import BROKEN, patiently, said
-from actors.streams import JOURNAL
-from engine.errors import Unavailable
+from actors.messages import PRODUCER, envelope, key_of
+from actors.telling import Notice
 from engine.events import Asked, Record, Resumed
 from engine.packet import Verdict
 from engine.planning import PlanApproved
@@ -38,19 +17,6 @@ from engine.transcript import Transcript, fold
 from engine.transitions import Transitioned
 
 ROOT = "deliberation.notice"
-LOOK_S = 15.0
-
-
-class Notice(NamedTuple):
-    """One message; of all whose subjects fit `only`, one can ever be published.
-
-    `digest` tells what it is about from anything else that would be told there.
-    """
-
-    subject: str
-    only: str
-    message: bytes
-    digest: str = ""
 
 
 def plan_subject(event: PlanApproved) -> str:
@@ -152,6 +118,9 @@ def _first_turns(state: Transcript, records: Sequence[Record]) -> dict[str, floa
 def _error(state: Transcript, agent: str) -> dict[str, JsonValue]:
     """Why an agent's task failed, empty if it did not."""
     if agent in state.lost:
+        kind, named, what = state.lost[agent].partition(": ")
+        if named and kind.isidentifier():
+            return {"error": what, "error_type": kind}
         return {"error": state.lost[agent], "error_type": "Dropped"}
     if agent not in state.proposals:
         end = state.end
@@ -209,46 +178,3 @@ def _task_notice(
 
 def _iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat()
-
-
-async def digest_told(client: Connection, subject: str) -> str | None:
-    """The digest of the notice that was told there, None while there is none. Unavailable."""
-    found = await patiently(
-        lambda: last_message(client.streams(), subject, exactly=True), subject, LOOK_S
-    )
-    return None if found is None else (found.headers or {}).get(TASK, "")
-
-
-async def tell(client: Connection, notice: Notice, patience_s: float = 30.0) -> None:
-    """Publish a notice; it is fine if it is there already.
-
-    Returns when it is durable, raises Unavailable if that takes longer than `patience_s`.
-    """
-    try:
-        await patiently(lambda: _attempt(client, notice), notice.subject, patience_s)
-    except BROKEN as refusal:
-        raise Unavailable(f"{notice.subject}: NATS refuses it: {said(refusal)}") from refusal
-
-
-async def _attempt(client: Connection, notice: Notice) -> None:
-    if not client.is_connected and not client.is_closed:
-        raise nats.errors.ConnectionReconnectingError
-    await publish(notice, client.streams())
-
-
-async def publish(notice: Notice, js: JetStreamContext) -> None:
-    """One attempt to publish a notice; it is fine if it is there already."""
-    headers = {
-        Header.MSG_ID.value: notice.only,
-        Header.EXPECTED_STREAM.value: JOURNAL,
-        Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: "0",
-        EXPECTED_SUBJECT: notice.only,
-        TASK: notice.digest,
-    }
-    try:
-        await js.publish(notice.subject, notice.message, headers=headers)
-    except nats.js.errors.APIError as error:
-        if error.err_code == RACING:
-            raise nats.js.errors.ServiceUnavailableError from error
-        if error.err_code != WRONG_LAST:
-            raise

@@ -64,6 +64,7 @@ class Outside:
     async def close(self) -> None:
         """Listen no more and leave."""
         await self._ear.close()
+        await self._connecting.over("bus")
         if self._client is not None:
             await self._client.leave()
 
@@ -118,12 +119,12 @@ class Outside:
         wait.listening = True
 
     async def _opened(self) -> Connection:
-        if self._client is None:
-            self._client = await self._connecting.join("bus", self._connect)
-        return self._client
+        return self._client or await self._connecting.join("bus", self._connect)
 
     async def _connect(self) -> Connection:
-        return await connect(self._bus, f"{self._name}-outside", self._closed)
+        """Kept here also where everybody who asked for it is gone by now."""
+        self._client = await connect(self._bus, f"{self._name}-outside", self._closed)
+        return self._client
 
     def _closed(self) -> None:
         """NATS closed the connection for good: whoever needs it next opens another one."""

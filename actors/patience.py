@@ -18,6 +18,11 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+
+class Forbidden(nats.errors.Error):
+    """The server does not permit what was asked, which no retry changes."""
+
+
 TRANSIENT: tuple[type[Exception], ...] = (
     TimeoutError,
     OSError,
@@ -52,6 +57,8 @@ async def patiently(call: Callable[[], Awaitable[T]], what: str, patience_s: flo
             return await call()
         except nats.errors.ConnectionClosedError as error:
             raise Unavailable(f"{what}: the connection to NATS is closed for good") from error
+        except Forbidden as error:
+            raise Unavailable(f"{what}: {error}") from error
         except TRANSIENT as error:
             if attempt in (0, 10):
                 log.warning("%s: trying again: %s", what, said(error))

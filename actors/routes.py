@@ -11,7 +11,7 @@ from actors.bus import Connection
 from actors.convening import Convening
 from actors.lately import Lately
 from actors.messages import digest_of_all
-from actors.notices import digest_told, phase_changed, plan_approved, plan_subject, tell
+from actors.notices import phase_changed, plan_approved, plan_subject
 from actors.stories import Stories
 from actors.streams import (
     CONTEXT_DECISION,
@@ -23,6 +23,7 @@ from actors.streams import (
     STORY_TRANSITIONS,
     Durable,
 )
+from actors.telling import digest_told, tell
 from engine import planning
 from engine.arrival import Arrival
 from engine.config import Config
@@ -100,5 +101,4 @@ class Routes:
 
     async def note(self, arrival: Arrival) -> tuple[Warned, ...]:
         """Something is told of a story."""
-        await self._stories.note(arrival, self._config.bus.max_event_bytes)
-        return ()
+        return await self._stories.note(arrival, self._config.bus.max_event_bytes)

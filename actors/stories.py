@@ -20,6 +20,7 @@ from engine.arrival import Arrival
 from engine.config import BusConfig
 from engine.errors import ConclaveError, SetupError, Unavailable
 from engine.events import StoryContext
+from engine.lenient import Warned
 from engine.story import Note, Story
 from engine.told import told
 
@@ -49,15 +50,16 @@ class Stories:
     ) -> None:
         self._js, self._bus, self._patience_s = js, bus, patience_s
 
-    async def note(self, arrival: Arrival, max_bytes: int) -> None:
+    async def note(self, arrival: Arrival, max_bytes: int) -> tuple[Warned, ...]:
         """Add what an event tells; returns when that is durable. The same event changes nothing.
 
+        What of it had to be understood is returned.
         InvalidEvent if it can never be noted, Unavailable if it should come again.
         """
-        story_id, note = told(arrival, max_bytes)
+        story_id, note, warnings = told(arrival, max_bytes)
         for _, pause in zip(range(RACES), pauses(0.002, 0.1), strict=False):
             if await self._asked(lambda: self._added(story_id, note)):
-                return
+                return warnings
             await asyncio.sleep(pause)
         raise Unavailable(f"story {story_id!r}: too many others note something of it just now")
 

@@ -25,9 +25,9 @@ from actors.messages import (
     next_message,
     root_of,
 )
-from actors.notices import Notice, publish
 from actors.patience import BROKEN, patiently, said
 from actors.streams import JOURNAL
+from actors.telling import Notice, publish
 from actors.texts import Reference, put
 from engine.errors import Away, SetupError, Superseded, Unavailable
 from engine.events import Decided, Record

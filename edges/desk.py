@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from actors.answer import AgentHealth
 from actors.bridge import Health
-from actors.bus import place
+from actors.bus import shown
 from actors.calls import ActorAway, call
 from actors.councils import Councils, Find, find_actor
 from actors.crew import Kind
@@ -309,7 +309,7 @@ class Desk:
             troubles=troubles,
             stats=stats if isinstance(stats, Stats) else None,
             pools=tuple(pools.values()),
-            bus=BusStatus(url=f"nats://{place(self.config.bus.url)}", bridge=bridge),
+            bus=BusStatus(url=shown(self.config.bus.url), bridge=bridge),
         )
 
     async def _bus_trouble(self) -> list[str]:

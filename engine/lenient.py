@@ -75,7 +75,7 @@ def _dated(value: object, info: ValidationInfo) -> object:
     return value
 
 
-def _counted(value: object, info: ValidationInfo) -> object:
+def counted(value: object, info: ValidationInfo) -> object:
     """Digits stand for their number; yes and no are none."""
     if isinstance(value, bool):
         raise PydanticCustomError("number_type", "a number is expected")
@@ -86,11 +86,11 @@ def _counted(value: object, info: ValidationInfo) -> object:
 
 def _set(value: object, info: ValidationInfo) -> object:
     """Where nothing is no possible answer, zero is none."""
-    counted = _counted(value, info)
-    if counted == 0:
+    number = counted(value, info)
+    if number == 0:
         warn(info, "zero_for_unset")
         return None
-    return counted
+    return number
 
 
 Trimmed = StringConstraints(strip_whitespace=True, min_length=1, max_length=512)
@@ -106,7 +106,7 @@ Worded = Annotated[
 Key = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=200), BeforeValidator(_plain)
 ]
-Count = Annotated[Annotated[int, Field(ge=0, le=MOST)] | None, BeforeValidator(_counted)]
+Count = Annotated[Annotated[int, Field(ge=0, le=MOST)] | None, BeforeValidator(counted)]
 Positive = Annotated[Annotated[int, Field(ge=1, le=MOST)] | None, BeforeValidator(_set)]
 Seconds = Annotated[
     Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, BeforeValidator(_set)

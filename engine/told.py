@@ -12,37 +12,21 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
-    StringConstraints,
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import PydanticCustomError
 
 from engine.arrival import Arrival
 from engine.brief import line
 from engine.errors import InvalidEvent
 from engine.inbound import Inbound, inbound, understood
-from engine.lenient import Id
+from engine.lenient import Id, Warned, Worded, counted
 from engine.story import Note
-
-
-def _number(value: object) -> object:
-    """A truth is no number, though Python takes it for one."""
-    if isinstance(value, bool):
-        raise PydanticCustomError("int_type", "a whole number is expected")
-    return value
 
 
 def _technical(value: object) -> object:
     """What a decision is of unless it says so."""
     return "TECHNICAL" if value in (None, "") else value
-
-
-Words = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1),
-    Field(coerce_numbers_to_str=True),
-]
 
 
 class _Telling(BaseModel):
@@ -54,17 +38,17 @@ class _Telling(BaseModel):
 
 
 class _Update(_Telling):
-    version: Annotated[int, BeforeValidator(_number), Field(ge=0, lt=1 << 63)]
+    version: Annotated[int, BeforeValidator(counted), Field(ge=0, lt=1 << 63)]
 
 
 class _Milestone(_Telling):
     milestone_id: Id
-    milestone_name: Words
+    milestone_name: Worded
 
 
 class _Decision(_Telling):
     decision_id: Id
-    decision_type: Annotated[Words, BeforeValidator(_technical)] = "TECHNICAL"
+    decision_type: Annotated[Worded, BeforeValidator(_technical)] = "TECHNICAL"
 
 
 class _Kind(NamedTuple):
@@ -87,10 +71,11 @@ KINDS: dict[str, _Kind] = {
 
 
 class Told(NamedTuple):
-    """What an event adds, and to which story."""
+    """What an event adds, to which story, and what of it had to be understood."""
 
     story_id: str
     note: Note
+    warnings: tuple[Warned, ...]
 
 
 def told(arrival: Arrival, max_bytes: int) -> Told:
@@ -99,7 +84,8 @@ def told(arrival: Arrival, max_bytes: int) -> Told:
     if kind is None:
         raise InvalidEvent("unknown_subject", "subject", f"only {', '.join(KINDS)} tell of stories")
     event = inbound(arrival, kind.ending, max_bytes)
-    read = understood(kind.shape, event.payload)
+    warnings = list(event.warnings)
+    read = understood(kind.shape, event.payload, warnings)
     fields: dict[str, Any] = {**dict(read), **(read.model_extra or {})}
     at = _time(fields.get("timestamp"))
     if at is not None:
@@ -113,7 +99,7 @@ def told(arrival: Arrival, max_bytes: int) -> Told:
         event=_identity(event),
         seq=arrival.seq,
     )
-    return Told(read.story_id, note)
+    return Told(read.story_id, note, tuple(warnings))
 
 
 def _not_after(arrived: float | None, said: float | None) -> float:

@@ -6,11 +6,11 @@ from typing import Any
 
 from bus_fakes import last_record, outbound
 from deadline import reaches
+from nats.js.api import Header
 
 from actors.bridge import Bridge, Health
 from actors.bus import Connection
-from actors.journal import Journal
-from actors.messages import ROLE, TASK, digest_of
+from actors.messages import ROLE, TASK, digest_of, last_message, opened, root_of
 from actors.streams import DURABLES
 from engine.config import BusConfig, Config, PoolConfig, fleet_councils
 from engine.events import Record
@@ -50,19 +50,22 @@ class Deciding:
     """A convene that writes a real end at once, and keeps the tasks it was asked for."""
 
     def __init__(self, client: Connection) -> None:
-        self._journal = Journal(client)
+        self._js = client.streams()
         self.asked: list[Task] = []
 
     async def __call__(self, task: Task) -> Record:
         """The end that is there, or a new one."""
         self.asked.append(task)
-        found = await self._journal.end(task.id)
+        found = await last_message(self._js, root_of(task.id))
         if found is not None:
-            return found
+            return opened(found).records[-1]
         end = last_record(task.id, 1)
-        writer = self._journal.writer(task.id, 0)
-        await writer.end(end, outbound(end), {ROLE: task.role, TASK: digest_of(task)})
-        await writer.close()
+        headers = {
+            ROLE: task.role,
+            TASK: digest_of(task),
+            Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: "0",
+        }
+        await self._js.publish(f"{root_of(task.id)}.failed", outbound(end), headers=headers)
         return end
 
     @property
@@ -92,4 +95,4 @@ async def killed(bridge: Bridge) -> None:
     """End a bridge as a SIGKILL would: nothing is given back, nothing more is said."""
     assert bridge._client is not None
     await bridge._client.leave()
-    await ended(*bridge._slots, *bridge._acks)
+    await ended(*bridge._slots, *bridge._finishing)

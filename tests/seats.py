@@ -16,6 +16,7 @@ from actors.testing import ScriptedPool
 from engine.config import BusConfig, Config, PoolConfig, fleet_councils
 from engine.errors import ConclaveError
 from engine.events import Record
+from engine.fanout import ended
 from engine.results import Result, result
 from engine.testing import GatedModel, ScriptedModel
 from engine.types import Speak, Task
@@ -64,9 +65,7 @@ async def seat(config: Config) -> AsyncIterator[Seat]:
 async def crash(actor: CouncilActor) -> None:
     """End an actor as a SIGKILL would: nothing of it is waited for, nothing more is written."""
     everything = [*actor._tasks, *filter(None, [actor._keeping])]
-    for task in everything:
-        task.cancel()
-    await asyncio.gather(*everything, return_exceptions=True)
+    await ended(*everything)
     await actor._outside.close()
     if actor._journal is not None:
         await actor._journal.close()

@@ -22,8 +22,8 @@ from actors.bridge import Bridge
 from actors.bus import Connection
 from actors.deadletter import Letters
 from actors.nats_server import NatsServer
-from actors.notices import Notice, tell
 from actors.streams import ATTEMPTS, PLANS
+from actors.telling import Notice, tell
 from engine.config import BusConfig
 from engine.errors import InvalidRequest, Unavailable
 from engine.events import Record
@@ -149,7 +149,7 @@ async def test_a_fault_that_passes_is_waited_for_however_often(
     bus: BusConfig, client: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is no attempt: nothing is counted and nothing is buried; then it is done."""
-    monkeypatch.setattr("actors.bridge.GIVEN_BACK_S", 0)
+    monkeypatch.setattr("actors.receipts.GIVEN_BACK_S", 0)
     deciding = Deciding(client)
     away = 12
 

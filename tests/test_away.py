@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import NamedTuple, get_args
 
 import pytest
@@ -67,6 +68,17 @@ async def connected_to(actor: CouncilActor) -> None:
     await actor._opened().back()
 
 
+async def stand_still(nats: NatsServer) -> None:
+    """Stop the server's process, connections and all, until SIGCONT."""
+    os.kill(nats.pid, signal.SIGSTOP)
+
+    def still() -> bool:
+        threads = Path(f"/proc/{nats.pid}/task").iterdir()
+        return all(") T" in (thread / "stat").read_text() for thread in threads)
+
+    await until_async(still, "it stands still")
+
+
 @pytest.mark.parametrize("had", [True, False], ids=["lost", "never had"])
 async def test_it_is_decided_at_once_and_written_when_the_bus_is_back(
     seat: Seat, config: Config, nats: NatsServer, had: bool
@@ -94,11 +106,46 @@ async def test_a_request_that_meets_the_death_of_the_bus_is_not_held_up(
     """A question that is under way when the connection breaks is given up with it."""
     actor = seat()
     await connected_to(actor)
-    os.kill(nats.pid, signal.SIGSTOP)
+    await stand_still(nats)
     asked = Following(actor, a_task())
     await until_async(lambda: actor._opened()._line._calls, "the journal is asked")
     nats.kill()
     await asked.end()
+
+
+async def test_a_break_of_a_moment_is_waited_out(seat: Seat) -> None:
+    """A connection that is mended at once hides nothing: the stored deliberation is found."""
+    stored = await seen_by(seat(), a_task())
+    model = ScriptedModel()
+    actor = seat(model)
+    line = actor._opened()._line
+    client = await line.up()
+    transport, server = client._transport, client._current_server
+    assert transport is not None
+    assert server is not None
+    server.last_attempt = None  # one that has just been made is mended only after a second
+    transport.close()
+    await asyncio.wait_for(line._news.wait(), 5)
+    assert line.away
+    assert await seen_by(actor, a_task()) == stored
+    assert model.turns == []
+
+
+async def test_a_bus_that_is_there_and_tells_nothing_is_not_waited_for(
+    seat: Seat, config: Config, nats: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process stands still: the deliberation goes on, and is written when it moves again."""
+    monkeypatch.setattr("actors.conduct.HISTORY_WITHIN_S", 0.2)
+    monkeypatch.setattr("actors.bus.REQUEST_S", 0.2)
+    actor = seat()
+    await connected_to(actor)
+    await stand_still(nats)
+    asked = Following(actor, a_task())
+    await asked.end()
+    assert not asked.task.done()
+    os.kill(nats.pid, signal.SIGCONT)
+    await asyncio.wait_for(asked.task, 15)
+    assert await journalled(config.bus.url) == asked.records
 
 
 async def test_a_key_sent_again_joins_what_runs_or_waits_here(seat: Seat, nats: NatsServer) -> None:
@@ -161,13 +208,17 @@ async def test_what_is_suspended_without_the_bus_is_written_by_itself(
     caller.task.cancel()
     await until_async(lambda: not actor._runs, "it is suspended", AT_ONCE_S)
     told = list((await actor.read("t-1")).records)
+    draining = asyncio.create_task(actor.drain())
+    await until_async(lambda: actor._opened().away, "the bus is away")
+    assert not draining.done()
     nats.start()
 
     async def written() -> bool:
         return await journalled(config.bus.url) == told
 
     await reaches(written, "it is written", 15)
-    await until_async(lambda: actor._opened().unwritten("t-1") is None, "it is let go")
+    await asyncio.wait_for(draining, 5)
+    assert actor._opened().unwritten("t-1") is None
 
 
 @pytest.mark.parametrize("runs", [True, False], ids=["running", "suspended"])
@@ -332,7 +383,7 @@ async def test_an_end_that_waits_is_answered_when_the_bus_is_lost(
     monkeypatch.setattr("edges.desk.DURABLE_WITHIN_S", 60.0)
     asked = asyncio.create_task(front.desk.conclude(a_task(), 60))
     await until_async(lambda: len(front.model.held) == 3, "all drafts are asked for")
-    os.kill(nats.pid, signal.SIGSTOP)
+    await stand_still(nats)
     answers = asyncio.create_task(answering(front.model))
     await until_async(lambda: front.actor._runs["t-1"].ended, "it is decided")
     answers.cancel()

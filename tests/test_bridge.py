@@ -217,7 +217,7 @@ async def test_an_event_that_meets_only_bugs_is_buried_in_the_end(
     bus: BusConfig, client: Connection, chamber: Chamber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Known mistake 8: a poison event does not come for ever, and takes no slot with it."""
-    monkeypatch.setattr("actors.bridge.GIVEN_BACK_S", 0)
+    monkeypatch.setattr("actors.receipts.GIVEN_BACK_S", 0)
     chamber.errors = [ValueError("a bug")] * 9
     bridge = Bridge(fleet(bus), chamber)
     await bridge.start()
@@ -232,7 +232,7 @@ async def test_a_set_up_trouble_keeps_the_event(
     bus: BusConfig, client: Connection, chamber: Chamber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What an operator has to mend buries nothing, however often it comes."""
-    monkeypatch.setattr("actors.bridge.GIVEN_BACK_S", 0)
+    monkeypatch.setattr("actors.receipts.GIVEN_BACK_S", 0)
     chamber.errors = [SetupError("no model", "Set one")] * 9
     chamber.open.set()
     bridge = Bridge(fleet(bus), chamber)

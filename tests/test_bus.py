@@ -61,6 +61,18 @@ async def test_streams_are_made_with_ages_in_the_right_unit(
     assert kept["PLANNING_EVENTS"]["max_msgs"] == 1_000_000
 
 
+async def test_requests_to_agents_outside_are_remembered_for_an_hour(
+    client: Connection, bus: BusConfig
+) -> None:
+    """Also where the stream was there before; what an operator set of others stays."""
+    js = client.streams()
+    for name, subject in (("AGENT_REQUESTS", "agent.request.>"), ("CONTEXT", "context.>")):
+        await js.add_stream(name=name, subjects=[subject], duplicate_window=60)
+    await provision(js, bus)
+    found = [(await js.stream_info(name)).config for name in ("AGENT_REQUESTS", "CONTEXT")]
+    assert [config.duplicate_window for config in found] == [3600, 60]
+
+
 async def test_provisioning_again_changes_nothing(client: Connection, bus: BusConfig) -> None:
     """Also when several do it at once, and what an operator set besides stays."""
     js = client.streams()

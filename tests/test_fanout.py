@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from engine.fanout import ended, merge
+from engine.fanout import ended, first, merge
 
 
 async def numbers(gate: asyncio.Event, closed: list[str], name: str) -> AsyncGenerator[str, None]:
@@ -108,3 +108,25 @@ async def test_a_cancelled_reader_closes_every_stream() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert closed == ["a"]
+
+
+async def test_the_first_of_several_ends_the_others() -> None:
+    """What it raises is raised; when the time is over, nothing is; in any case all have ended."""
+    over: list[str] = []
+
+    async def work(name: str, gate: asyncio.Event, error: Exception | None = None) -> None:
+        try:
+            await gate.wait()
+        finally:
+            over.append(name)
+        if error is not None:
+            raise error
+
+    never, now = asyncio.Event(), asyncio.Event()
+    now.set()
+    await first(work("slow", never), work("quick", now))
+    assert sorted(over) == ["quick", "slow"]
+    with pytest.raises(KeyError, match="broken"):
+        await first(work("slow", never), work("broken", now, KeyError("broken")))
+    await first(work("slow", never), within_s=0.01)
+    assert over.count("slow") == 3

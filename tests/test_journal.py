@@ -12,8 +12,8 @@ from nats.js import JetStreamContext
 from actors.journal import Journal
 from actors.messages import ending
 from actors.nats_server import NatsServer
-from actors.notices import Notice
 from actors.provision import provision
+from actors.telling import Notice
 from engine.config import BusConfig
 from engine.errors import Superseded, Unavailable
 from engine.events import Record

@@ -18,11 +18,13 @@ from servers import Furnished, furnished
 
 import actors.bus
 from actors.bridge import Bridge
-from actors.bus import Connection, Forbidden, connect, place
+from actors.bus import Connection, connect, place, shown
 from actors.council import CouncilActor
 from actors.nats_server import NatsServer
+from actors.patience import Forbidden
 from actors.provision import applied
 from actors.roster import roster
+from actors.supervisor import _standing
 from edges.desk import Desk
 from engine.config import BusConfig, Config, PoolConfig, fleet_councils
 from engine.errors import NotFound, SetupError, Unavailable
@@ -46,7 +48,7 @@ async def line(bus: BusConfig, on_closed: Callable[[], None] = lambda: None) -> 
 async def refusal(bus: BusConfig) -> str:
     """Why a first connection cannot be had: in one line, and at once."""
     began = time.monotonic()
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(SetupError) as caught:
         await connect(bus, "test", lambda: None, patience_s=20.0)
     assert time.monotonic() - began < 10
     assert "\n" not in str(caught.value)
@@ -93,7 +95,7 @@ async def test_tls_is_on_where_an_authority_is_named(tmp_path: Path, authority: 
         ):
             said = await refusal(bus)
             assert f"the NATS server at {place(server.url)} cannot be trusted" in said
-            assert "see bus.tls_ca" in said
+            assert "See bus.tls_ca" in said
 
 
 @nats
@@ -117,7 +119,7 @@ async def test_a_server_may_ask_for_our_certificate(tmp_path: Path, authority: A
         shown = {"tls_cert": own.certificate, "tls_key": own.key}
         async with line(bus.model_copy(update=shown)):
             pass
-        assert "see bus.tls_ca, bus.tls_hostname and bus.tls_cert" in await refusal(bus)
+        assert "See bus.tls_ca, bus.tls_hostname and bus.tls_cert" in await refusal(bus)
 
 
 async def test_nothing_is_said_in_the_clear_where_tls_is_wanted(
@@ -141,6 +143,19 @@ async def test_nothing_is_said_in_the_clear_where_tls_is_wanted(
         )
         assert "the server offers no TLS" in await refusal(bus)
     assert heard == b""
+
+
+@pytest.mark.parametrize(
+    ("url", "place_", "shown_"),
+    [
+        ("nats://here", "here:4222", "nats://here:4222"),
+        ("tls://u:s3cret@here:1", "here:1", "tls://here:1"),
+        ("nats://a:1, nats://b:2", "a:1, b:2", "nats://a:1,nats://b:2"),
+    ],
+)
+def test_where_a_bus_is_can_be_told_to_anybody(url: str, place_: str, shown_: str) -> None:
+    """For readers, and for who is to connect there."""
+    assert (place(url), shown(url)) == (place_, shown_)
 
 
 # --- credentials ---
@@ -189,8 +204,8 @@ async def test_credentials_out_of_a_file_open_the_bus(
         bus = guarded.bus(server.url, guarded.right)
         async with line(bus):
             pass
-        assert f"see bus.{way}" in await refusal(guarded.bus(server.url, guarded.wrong))
-        assert "see bus.user and bus.password_file" in await refusal(BusConfig(url=server.url))
+        assert f"See bus.{way}" in await refusal(guarded.bus(server.url, guarded.wrong))
+        assert "See bus.user and bus.password_file" in await refusal(BusConfig(url=server.url))
     for text in guarded.secrets:
         assert text not in caplog.text + repr(bus)
 
@@ -206,7 +221,7 @@ async def test_a_secret_that_was_replaced_holds_at_the_next_connection(tmp_path:
             server.further = _users("new")
             server.start()
             secret(password, "new\n")
-            await until_async(lambda: client.is_connected, "connected again")
+            await until_async(lambda: client.stats["reconnects"] == 1, "connected again")
 
 
 def test_a_user_hears_its_answers_under_a_name_of_its_own(tmp_path: Path) -> None:
@@ -421,8 +436,8 @@ async def test_a_silent_line_can_be_left(nats: NatsServer, monkeypatch: pytest.M
 
 
 @nats
-async def test_what_is_not_permitted_is_said(tmp_path: Path) -> None:
-    """By whoever asks, in its trouble, which passes when it is not told again."""
+async def test_what_is_not_permitted_is_said(tmp_path: Path, caplog: Log) -> None:
+    """To whoever asks, in the trouble, once in the log; it passes when it is not told again."""
     permissions = {"publish": {"deny": ["$JS.API.STREAM.CREATE.>"]}, "subscribe": ">"}
     user = {"user": "conclave", "password": "s3cret", "permissions": permissions}
     file = secret(tmp_path / "password", "s3cret")
@@ -434,8 +449,32 @@ async def test_what_is_not_permitted_is_said(tmp_path: Path) -> None:
                 await js.add_stream(name="MINE", subjects=["mine"])
             assert "does not permit" in client.trouble
             assert "$js.api.stream.create.mine" in client.trouble
+            with pytest.raises(Forbidden):
+                await js.add_stream(name="MINE", subjects=["mine"])
+            assert caplog.text.count("$js.api.stream.create.mine") == 1
             client._refused = {what: at - 61 for what, at in client._refused.items()}
             assert client.trouble == ""
+
+
+@nats
+async def test_a_council_that_may_not_read_the_journal_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks it is told at once that it is of no use, and its health says why."""
+    monkeypatch.setattr("actors.bus.REQUEST_S", 0.3)
+    denied = {"publish": {"deny": ["$JS.API.STREAM.MSG.GET.>"]}, "subscribe": ">"}
+    user = {"user": "conclave", "password": "s3cret", "permissions": denied}
+    file = secret(tmp_path / "password", "s3cret")
+    with furnished(tmp_path / "nats", {"authorization": {"users": [user]}}) as server:
+        bus = BusConfig(url=server.url, user="conclave", password_file=file)
+        council = CouncilActor(fleet(bus), "DEV", lambda _config, _council: {})
+        assert (await council.health()).trouble == ""
+        with pytest.raises(Unavailable, match="does not permit"):
+            await council.read("t-1")
+        health = await council.health()
+        assert "$js.api.stream.msg.get." in health.trouble
+        assert _standing(health) == ("failed", health.trouble)
+        await crash(council)
 
 
 @nats
@@ -458,8 +497,8 @@ async def test_a_bridge_that_may_not_take_events_says_so(
         await bridge.start()
 
         async def said() -> bool:
-            trouble = (await bridge.health()).trouble
-            return "$js.api.consumer.msg.next.planning_events" in trouble
+            return "$js.api.consumer.msg.next." in (await bridge.health()).trouble
 
         await reaches(said, "it is said")
+        assert _standing(await bridge.health())[0] == "failed"
         await bridge.stop(grace_s=0.1)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from recording import recorded
 
+from actors.answers import Answers
 from edges.asked import check_caps
 from edges.forking import read_fork
 from engine.arrival import Arrival
@@ -355,3 +356,19 @@ def test_a_council_has_an_agent_of_its_own() -> None:
     """The tokens of all texts are counted by its pool."""
     with pytest.raises(ValidationError, match="personas"):
         CouncilConfig(role="DEV", personas=(), rubric="r", outside=(OutsideAgent(id="x"),))
+
+
+def test_of_two_answers_at_once_the_first_counts() -> None:
+    """Also before whoever waits has looked; both deliberations that wait for it have it."""
+    answers = Answers({"expert"})
+    first, second = read(SAID | {"output": "first"}), read(SAID | {"output": "second"})
+    assert isinstance(first, Completed)
+    assert isinstance(second, Completed)
+    with answers.waiting("turn-1", "expert") as one, answers.waiting("turn-1", "expert") as two:
+        for wait in (one, two):
+            wait.until, wait.listening = 10.0, True
+        answers.take(first, 10.0)
+        answers.take(second, 10.0)
+        assert (one.answer, two.answer) == (first, first)
+    answers.take(second, 10.0)
+    assert answers.ignored == {"again": 2}

@@ -1,5 +1,6 @@
 """Claims about deploy/nats: each user can do its work on a real server, and nothing else."""
 
+import asyncio
 import json
 import logging
 import shutil
@@ -17,17 +18,20 @@ from servers import Furnished, furnished
 from actors.attempts import Attempts
 from actors.backlog import Work
 from actors.bridge import Bridge
-from actors.bus import Connection, Forbidden, connect
+from actors.bus import Connection, connect
 from actors.deadletter import Letters
 from actors.journal import Journal
+from actors.outside import Outside
+from actors.patience import Forbidden
 from actors.provision import note_floor, provision
 from actors.run import Terms
 from actors.stories import Stories
-from actors.streams import BUCKETS, DURABLES, PLAN_APPROVED, PLANS, STREAMS, TEXTS
+from actors.streams import BUCKETS, DURABLES, PLAN_APPROVED, PLANS, STREAMS
+from actors.texts import get, put
 from engine.arrival import Arrival
-from engine.config import BusConfig, Config, PoolConfig, fleet_councils
+from engine.config import BusConfig, Config, OutsideAgent, PoolConfig, fleet_councils
 from engine.errors import SetupError
-from engine.types import Task
+from engine.types import OUTSIDE, Phase, Task, Turn
 
 pytestmark = pytest.mark.nats
 
@@ -220,6 +224,7 @@ async def test_the_journal_is_kept_by_the_engines_user(
     async with aclosing(journal.follow("t-1")) as records:
         assert [each.seq async for each in records] == [1, 2]
     assert (await journal.totals()).ended == {"DEV": 1}
+    assert (await journal.page()).before is None
     backlog = journal.backlog("DEV")
     await backlog.add(Work(task=Task(id="t-2", role="DEV", text="x"), terms=Terms()))
     assert [work.task.id for work in await backlog.all()] == ["t-2"]
@@ -228,12 +233,8 @@ async def test_the_journal_is_kept_by_the_engines_user(
     await journal.close()
     async with line(bus_as("conclave")) as client:
         js = client.streams()
-        texts = await js.object_store(TEXTS)
-        await texts.put("digest", b"x" * 300_000)
-        info = await texts.get_info("digest")
-        subject = f"$O.{TEXTS}.C.{info.nuid}"
-        chunk = await js.get_msg(f"OBJ_{TEXTS}", seq=1, subject=subject, next=True)
-        assert (info.size, (chunk.data or b"")[:1]) == (300_000, b"x")
+        named = await put(js, b"x" * 300_000, client.max_payload)
+        assert await get(js, named) == b"x" * 300_000
     assert "permissions violation" not in caplog.text
 
 
@@ -293,22 +294,42 @@ async def decided(task: Task) -> Any:
 
 
 async def test_an_agent_outside_is_asked_and_answers(
-    bus_as: Callable[..., BusConfig], made: None
+    bus_as: Callable[..., BusConfig], made: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It takes what it is asked, and the engine hears what it says, also later."""
-    async with line(bus_as("conclave")) as engine, line(bus_as("agent")) as agent:
-        js = engine.streams()
-        heard = await engine.subscribe("agent.response.>")
-        asked = await js.publish("agent.request.agent.reviewer", b"{}")
-        assert (await js.get_msg("AGENT_REQUESTS", asked.seq)).data == b"{}"
-        requests = await agent.streams().pull_subscribe(
-            "agent.request.agent.reviewer", durable="agent-reviewer"
-        )
+    """It takes what it is asked, and the engine hears what it says and buries what it cannot."""
+    caplog.set_level(logging.WARNING)
+    outside = Outside(bus_as("conclave"), "test", [OutsideAgent(id="reviewer")])
+    turn = Turn(
+        deliberation="t-1",
+        agent="reviewer",
+        pool=OUTSIDE,
+        phase=Phase.DRAFT,
+        round=0,
+        target="reviewer",
+        messages=(),
+        max_tokens=9,
+    )
+    asking = asyncio.create_task(outside.ask(turn, Task(id="t-1", role="DEV", text="x")))
+    async with line(bus_as("agent")) as agent:
+        js = agent.streams()
+        subject = "agent.request.agent.reviewer"
+        requests = await js.pull_subscribe(subject, durable="agent-reviewer")
         (request,) = await requests.fetch(1, timeout=5)
-        await agent.streams().publish("agent.response.completed", b"{}")
+        asked = json.loads(request.data)["payload"]
+        said = {"task_id": asked["task_id"], "agent_id": "reviewer", "role": "DEV"}
+        await js.publish("agent.response.completed", b"{")
+        answer = json.dumps(said | {"output": "a text"}).encode()
+        await js.publish("agent.response.completed", answer)
         await request.ack_sync()
-        assert (await heard.next_msg(5)).subject == "agent.response.completed"
-        assert (await js.get_msg("AGENT_RESPONSES", 1)).subject == "agent.response.completed"
+    assert (await asking).text == "a text"
+    async with line(bus_as("operator")) as operator:
+
+        async def buried() -> bool:
+            return [each.stream for each in await Letters(operator).all()] == ["AGENT_RESPONSES"]
+
+        await reaches(buried, "what cannot be read is buried")
+    await outside.close()
+    assert "permissions violation" not in caplog.text
 
 
 async def test_an_agent_outside_cannot_listen_for_another(

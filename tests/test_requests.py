@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edges.asked import DeliberationRequest
 from engine.arrival import Arrival
@@ -146,3 +148,31 @@ def test_no_rounds_are_no_rounds() -> None:
     """Zero is an answer here, and none where somebody has to take part."""
     assert read(ASKED | {"rounds": 0}).task.rounds == 0
     assert read(ASKED | {"num_agents": 0}).task.num_agents is None
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+fields = st.sampled_from([*ASKED, "constraints", "rounds", "num_agents", "story_id", "payload"])
+bounds = st.sampled_from(["rubric", "requirements", "metadata", "max_iterations", "x"])
+
+
+@given(
+    st.dictionaries(fields, values, max_size=3),
+    st.dictionaries(bounds, values, max_size=3),
+    st.sampled_from([dict, enveloped, cloud]),
+)
+def test_no_values_raise_anything_else(
+    change: dict[str, Any], constraints: dict[str, Any], shape: Any
+) -> None:
+    """Any values in any fields make a task that can be kept, or one InvalidEvent."""
+    try:
+        task = read(shape(ASKED | {"constraints": constraints} | change)).task
+    except InvalidEvent as error:
+        assert all((error.kind, error.where, error.what))  # noqa: PT017 - only if it is raised
+    else:
+        assert type(task).model_validate_json(task.model_dump_json()) == task

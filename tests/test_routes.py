@@ -104,6 +104,23 @@ async def test_each_row_refuses_what_lacks_a_field(bridge: Bridge, client: Conne
     assert found == {name: ("missing", where) for name, where in place.items()}
 
 
+async def test_what_had_to_be_understood_is_counted_and_told_once(
+    bridge: Bridge, client: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By kind, on every row; each kind is in the log once, however often it comes."""
+    rows = {subject: payload for subject, payload in ROWS if "context" not in subject}
+    for n, (subject, payload) in enumerate(rows.items()):
+        await client.streams().publish(subject, json.dumps(payload | {"story_id": n}).encode())
+    await client.streams().publish("context.updated", b'{"story_id": 1, "version": "3"}')
+    health = await healthy(bridge, lambda h: h.handled == 4, "all taken")
+    assert health.warnings == {"number_for_text": 4, "text_for_number": 1}
+    logged = [line for line in caplog.messages if "taken all the same" in line]
+    assert sorted(line.split(": ")[2].split(" at ")[0] for line in logged) == [
+        "number_for_text",
+        "text_for_number",
+    ]
+
+
 async def test_asking_an_agent_outside_starts_no_deliberation(
     bridge: Bridge, client: Connection, deciding: Deciding
 ) -> None:

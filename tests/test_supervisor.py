@@ -201,7 +201,9 @@ async def test_an_outage_of_nats_at_the_end_is_told(
     async with supervised(config.bus, seats(config, names, stage)[:1]) as watching:
         await ready(watching)
         task = Task(id="t-1", role="DEV", text="Build a clock")
-        concluding = asyncio.create_task(Councils(names).conclude(task, durable_within_s=0.2))
+        concluding = asyncio.create_task(
+            Councils(names).conclude(task, patience=partial(asyncio.sleep, 0.2))
+        )
         await until_async(lambda: stage.asked("critique") == 3, "critiques are asked for", 60)
         nats.kill()
         stage.open("critique", "revise", "vote")

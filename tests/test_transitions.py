@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.arrival import Arrival
 from engine.errors import InvalidEvent
@@ -103,3 +105,24 @@ def test_a_time_that_stands_in_is_no_part_of_the_task() -> None:
     first, again = read(timeless, at=1.0), read(timeless, at=2.0)
     assert phase_tasks(first, CONVENES) == phase_tasks(again, CONVENES)
     assert [kind for kind, _ in first.warnings] == ["timestamp_missing"]
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+fields = st.sampled_from([*MOVED, "title", "description", "acceptance_criteria", "payload", "x"])
+
+
+@given(st.dictionaries(fields, values, max_size=4), st.sampled_from([dict, enveloped, cloud]))
+def test_no_values_raise_anything_else(change: dict[str, Any], shape: Any) -> None:
+    """Any values in any fields make tasks that can be kept, or one InvalidEvent."""
+    try:
+        made = phase_tasks(read(shape(MOVED | change)), CONVENES)
+    except InvalidEvent as error:
+        assert all((error.kind, error.where, error.what))  # noqa: PT017 - only if it is raised
+    else:
+        assert all(type(t).model_validate_json(t.model_dump_json()) == t for t in made)
