@@ -84,9 +84,11 @@ class House:
         return Arrival(PLANS, ack.seq, SUBJECT, data, headers or {})
 
     async def settled(self) -> bool:
-        """Nothing waits and nothing is unacknowledged."""
-        info = await self.client.streams().consumer_info(PLANS, PLAN_APPROVED)
-        return (info.num_pending, info.num_ack_pending) == (0, 0)
+        """All that is in the stream is acknowledged; what is new is not pending at once."""
+        js = self.client.streams()
+        info = await js.consumer_info(PLANS, PLAN_APPROVED)
+        assert info.ack_floor is not None
+        return info.ack_floor.stream_seq == (await js.stream_info(PLANS)).state.last_seq
 
     async def read_letters(self) -> None:
         """Look at the new ones; there is at most one for each event."""
