@@ -254,6 +254,11 @@ async def test_no_header_block_deafens_the_bridge(house: House, nats: NatsServer
                 == b"PONG\r\n"
             )
             assert await raw.publish(SUBJECT.encode(), block, b"{") == b"PONG\r\n"
+
+    async def there() -> bool:
+        return await stored(house.client, PLANS) == 2 * len(BLOCKS)
+
+    await reaches(there, "all are stored")
     await reaches(house.settled, "all are settled")
     assert await stored(house.client, "DEADLETTER") == len(BLOCKS)
     assert (await house.bridge.health()).handled == len(BLOCKS)
