@@ -84,9 +84,11 @@ class House:
         return Arrival(PLANS, ack.seq, SUBJECT, data, headers or {})
 
     async def settled(self) -> bool:
-        """Nothing waits and nothing is unacknowledged."""
-        info = await self.client.streams().consumer_info(PLANS, PLAN_APPROVED)
-        return (info.num_pending, info.num_ack_pending) == (0, 0)
+        """All that is in the stream is acknowledged; what is new is not pending at once."""
+        js = self.client.streams()
+        info = await js.consumer_info(PLANS, PLAN_APPROVED)
+        assert info.ack_floor is not None
+        return info.ack_floor.stream_seq == (await js.stream_info(PLANS)).state.last_seq
 
     async def read_letters(self) -> None:
         """Look at the new ones; there is at most one for each event."""
@@ -254,6 +256,11 @@ async def test_no_header_block_deafens_the_bridge(house: House, nats: NatsServer
                 == b"PONG\r\n"
             )
             assert await raw.publish(SUBJECT.encode(), block, b"{") == b"PONG\r\n"
+
+    async def there() -> bool:
+        return await stored(house.client, PLANS) == 2 * len(BLOCKS)
+
+    await reaches(there, "all are stored")
     await reaches(house.settled, "all are settled")
     assert await stored(house.client, "DEADLETTER") == len(BLOCKS)
     assert (await house.bridge.health()).handled == len(BLOCKS)
