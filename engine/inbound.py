@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import from_json
 
 from engine.arrival import Arrival, check_values, read_object, within
 from engine.data import Data
@@ -150,11 +151,12 @@ def _by_message(arrival: Arrival) -> _Identity:
 
 
 def _first_identity(said: str) -> _Identity:
+    """As strict as with the fields of a wrapping: anybody may have written it."""
     try:
-        source, key = json.loads(said)
-    except (ValueError, TypeError, RecursionError):
+        source, key = from_json(said, allow_inf_nan=False)
+    except (ValueError, TypeError):
         source = key = None
-    if not (isinstance(source, str) and isinstance(key, str)):
+    if not (isinstance(source, str) and isinstance(key, str)) or "\0" in source:
         raise InvalidEvent(
             "identity_invalid", IDENTITY, "a JSON list of source and key is expected"
         )

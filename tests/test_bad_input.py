@@ -222,6 +222,8 @@ HEADERS: dict[str, dict[str, str]] = {
     "the server's own conflict": {"Status": "409", "Description": "Consumer Deleted"},
     "a heartbeat": {"Status": "100", "Description": "Idle Heartbeat"},
     "letters of elsewhere": {"X": "für 会議"},
+    "an identity of half a letter": {"Conclave-Identity": '["\\ud800", "k"]'},
+    "an identity that is no list": {"Conclave-Identity": "k"},
 }
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engine.arrival import Arrival
 from engine.errors import InvalidEvent
+from engine.inbound import IDENTITY
 from engine.planning import PlanApproved, plan_approved, task_id, tasks
 
 ROLES = ("DEV", "QA", "ARCHITECT", "DEVOPS", "DATA")
@@ -84,6 +85,15 @@ def test_identity_follows_the_contract(
     """Envelope key and producer, else CloudEvents source and id, else message id, else place."""
     event = read(shape, headers=headers)
     assert (event.source, event.key) == identity
+
+
+@pytest.mark.parametrize(
+    "said", ["{", "k", '["a"]', '["a", 1]', '["\\ud800", "k"]', '["a\\u0000b", "c"]', "[" * 9000]
+)
+def test_an_identity_that_is_none_is_refused(said: str) -> None:
+    """Whoever says who an event is says it in clear text, and so that no other says the same."""
+    with pytest.raises(InvalidEvent, match="identity_invalid"):
+        read(PLAN, headers={IDENTITY: said})
 
 
 def test_a_task_per_role_with_all_that_the_plan_says() -> None:
