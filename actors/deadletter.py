@@ -17,6 +17,7 @@ from actors.bus import Connection
 from actors.messages import NO_MESSAGE, RACING, WRONG_LAST
 from actors.patience import BROKEN, patiently, said
 from actors.streams import DEADLETTER
+from actors.wary import WaryClient
 from actors.writer import HEADER_BYTES
 from engine.arrival import Arrival
 from engine.data import Data
@@ -178,7 +179,8 @@ class Letters:
             raise Conflict(f"{stream} {seq} was replayed as {made}; say --again to replay it anew")
         event = await self._original(letter)
         headers = _as_sent(event)
-        size = len(event.data) + sum(len(k) + len(v) + 4 for k, v in headers.items()) + 64
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        size = len(event.data) + len(lines.encode()) + 64
         if size > self._most:  # NATS would close the connection
             raise SetupError(
                 f"{stream} {seq} takes {size} bytes, NATS takes {self._most}",
@@ -197,8 +199,8 @@ class Letters:
         message = await self._get(letter.stream, seq=letter.seq)
         data = b"" if message is None else message.data or b""
         if message is not None and hashlib.sha256(data).hexdigest() == letter.sha256:
-            headers, subject = message.headers or {}, message.subject or letter.subject
-            return Arrival(letter.stream, letter.seq, subject, data, headers)
+            subject = message.subject or letter.subject
+            return Arrival(letter.stream, letter.seq, subject, data, WaryClient.headers_of(message))
         if letter.clipped or letter.headers_clipped:
             raise NotFound(
                 f"the event {letter.stream} {letter.seq} is gone from its stream and the letter "

@@ -7,11 +7,12 @@ reading for good, while the connection looks well. Both would come again with ea
 
 from __future__ import annotations
 
+import base64
 import logging
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import Header
+from nats.js.api import Header, RawStreamMsg
 
 log = logging.getLogger(__name__)
 
@@ -42,3 +43,14 @@ class WaryClient(Client):
                     headers[name.lower()] = headers.pop(name)
         built: Msg = super()._build_message(sid, subject, reply, data, headers)
         return built
+
+    @classmethod
+    def headers_of(cls, message: RawStreamMsg) -> dict[str, str]:
+        """The headers of a message that was looked up, read as those of a delivered one.
+
+        nats-py reads them as those of a mail: what is not ASCII is no text then, and folds and
+        blanks come out otherwise.
+        """
+        _version, _, lines = base64.b64decode(message.hdrs or "").partition(b"\r\n")
+        read: dict[str, str] = cls._parse_header_lines(lines)
+        return read

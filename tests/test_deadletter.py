@@ -10,6 +10,7 @@ from actors.bus import Connection
 from actors.deadletter import Letters, bury
 from actors.nats_server import NatsServer
 from actors.streams import PLANS
+from actors.wary import WaryClient
 from engine.arrival import Arrival
 from engine.errors import Conflict, InvalidEvent, NotFound
 from engine.inbound import IDENTITY, inbound
@@ -37,7 +38,7 @@ async def arrive(client: Connection, data: bytes, **headers: str) -> Arrival:
 async def at(client: Connection, seq: int) -> Arrival:
     """The event with this sequence."""
     found = await client.streams().get_msg(PLANS, seq=seq)
-    return Arrival(PLANS, seq, found.subject or "", found.data or b"", found.headers or {})
+    return Arrival(PLANS, seq, found.subject or "", found.data or b"", WaryClient.headers_of(found))
 
 
 def identity(arrival: Arrival) -> tuple[str, str]:
@@ -46,18 +47,18 @@ def identity(arrival: Arrival) -> tuple[str, str]:
     return event.source, event.key
 
 
-@pytest.mark.parametrize("headers", [{}, {"Nats_Msg_Id": "m 1"}])
+@pytest.mark.parametrize("headers", [{}, {"Nats_Msg_Id": "m 1"}, {"Nats_Msg_Id": "früh"}])
 async def test_a_replayed_event_is_the_same_event(
     client: Connection, headers: dict[str, str]
 ) -> None:
     """Same bytes, subject, headers and identity in a new place; replayed twice, still the same."""
-    first = await arrive(client, b'{"a": 1}', Trace="t", Nats_Expected_Stream=PLANS, **headers)
+    first = await arrive(client, b'{"a": 1}', Trace="tür", Nats_Expected_Stream=PLANS, **headers)
     await bury(client, first, WRONG)
     letters = Letters(client)
     again = await at(client, await letters.replay(PLANS, first.seq))
     assert again.seq == first.seq + 1
     assert (again.data, again.subject) == (first.data, first.subject)
-    assert (again.headers["Trace"], identity(again)) == ("t", identity(first))
+    assert (again.headers["Trace"], identity(again)) == ("tür", identity(first))
     await bury(client, again, WRONG)
     third = await at(client, await letters.replay(PLANS, again.seq))
     assert identity(third) == identity(first)
