@@ -88,11 +88,13 @@ class Conduct:
 
         Conflict if the id belongs to another request, InvalidRequest if the task does not fit.
         """
-        kept = journal.take_up(run.task.id)
+        kept = journal.unwritten(run.task.id)
         history = await self._history(run, journal) if kept is None else _held(kept)
         transcript = fold(history.records)
         if transcript.task not in (None, run.task):
-            raise conflict(run.task)
+            raise conflict(run.task)  # what is held is left to its owner
+        if kept is not None:
+            journal.take_up(run.task.id)
         for record in history.records:
             run.add(record)
         if kept is None:

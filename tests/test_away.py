@@ -23,7 +23,7 @@ from actors.run import Conclusion, Terms
 from actors.supervisor import Post, State
 from edges.desk import Desk
 from engine.config import Config
-from engine.errors import Away, Ended, Unavailable
+from engine.errors import Away, Conflict, Ended, Unavailable
 from engine.events import END, Decided, Drafted, Record, Resumed, Suspended
 from engine.results import result
 from engine.testing import GatedModel, ScriptedModel
@@ -194,6 +194,31 @@ async def test_what_is_suspended_without_the_bus_is_resumed_without_it(
     assert again.has(Resumed, 1)
     drafts = [turn.agent for turn in model.turns if turn.phase == "draft"]
     assert len(drafts) == len(set(drafts)) == 3
+
+
+async def test_another_request_takes_nothing_from_what_is_held(
+    seat: Seat, config: Config, nats: NatsServer
+) -> None:
+    """It is refused for its id; who began can still read, and go on, and is written once."""
+    model = GatedModel()
+    actor = seat(model)
+    nats.kill()
+    caller = Following(actor, a_task())
+    await until_async(lambda: len(model.held) == 3, "all drafts are asked for")
+    caller.task.cancel()
+    await until_async(lambda: not actor._runs, "it is suspended", AT_ONCE_S)
+    held = (await actor.read("t-1")).records
+    with pytest.raises(Conflict, match="belongs to another request"):
+        await seen_by(actor, a_task(text="Build a sundial"))
+    assert (await actor.read("t-1")).records == held
+    answers = asyncio.create_task(answering(model))
+    again = Following(actor, a_task())
+    await again.end()
+    assert again.records[: len(held)] == held
+    nats.start()
+    await asyncio.wait_for(again.task, 15)
+    answers.cancel()
+    assert await journalled(config.bus.url) == again.records
 
 
 async def test_what_is_suspended_without_the_bus_is_written_by_itself(
