@@ -75,7 +75,7 @@ class Writer:
 
     @property
     def held(self) -> int:
-        """How many bytes of records are not durable yet."""
+        """How many bytes of records and notices are not durable yet."""
         return 0 if self._failure else self._held
 
     def append(self, record: Record) -> None:
@@ -92,6 +92,7 @@ class Writer:
         """Take notices to be published; returns at once, as `append` does."""
         if notices:
             self._notices += notices
+            self._held += sum(len(notice.message) for notice in notices)
             self._work.set()
 
     async def flush(self) -> None:
@@ -173,6 +174,8 @@ class Writer:
     async def _tell(self) -> None:
         notices, self._notices = self._notices, []
         await asyncio.gather(*(self._persist(partial(publish, notice)) for notice in notices))
+        self._held -= sum(len(notice.message) for notice in notices)
+        await self._turn()
 
     async def _turn(self) -> None:
         async with self._turned:

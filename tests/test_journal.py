@@ -13,7 +13,7 @@ from actors.journal import Journal
 from actors.messages import ending
 from actors.nats_server import NatsServer
 from actors.provision import provision
-from actors.telling import Notice
+from actors.telling import Notice, publish
 from engine.config import BusConfig
 from engine.errors import Superseded, Unavailable
 from engine.events import Record
@@ -72,6 +72,29 @@ async def test_what_comes_while_a_notice_is_told_stands_before_the_end(
     told.set()
     await ending
     assert seqs((await journal.read("x")).records) == [1, 2, 3]
+
+
+async def test_a_notice_on_its_way_is_told_after_its_writer_is_let_go(
+    journal: Journal, nats: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stops when the records are durable need not come back to tell the rest."""
+    flushed = asyncio.Event()
+
+    async def slowly(notice: Notice, js: JetStreamContext) -> None:
+        await flushed.wait()
+        await publish(notice, js)
+
+    monkeypatch.setattr("actors.writer.publish", slowly)
+    writer = journal.writer("x", 0)
+    writer.append(record("x", 1))
+    writer.tell(Notice("deliberation.notice.y", "deliberation.notice.y", b"{}"))
+    await writer.flush()
+    await journal.let_go("x", writer, [record("x", 1)])
+    flushed.set()
+    await asyncio.wait_for(journal.settled(), 5)
+    async with connected(nats.url) as client:
+        found = await client.streams().get_last_msg("DELIBERATIONS", "deliberation.notice.y")
+    assert found.data == b"{}"
 
 
 async def test_a_batch_is_split_where_a_message_would_grow_too_large(journal: Journal) -> None:
