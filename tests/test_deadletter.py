@@ -7,7 +7,7 @@ import pytest
 from bus_fakes import connected, stored
 
 from actors.bus import Connection
-from actors.deadletter import Letters, bury
+from actors.deadletter import Letters, bury, letter
 from actors.nats_server import NatsServer
 from actors.streams import PLANS
 from actors.wary import WaryClient
@@ -62,6 +62,18 @@ async def test_a_replayed_event_is_the_same_event(
     await bury(client, again, WRONG)
     third = await at(client, await letters.replay(PLANS, again.seq))
     assert identity(third) == identity(first)
+
+
+def test_a_letter_fits_whatever_its_headers_say() -> None:
+    """Signs that take six times as much in a letter leave it no larger than NATS takes."""
+    headers = {f"{n:03d}" + "\x01" * 500: "\x01" * 512 for n in range(64)}
+    event = Arrival(PLANS, 1, SUBJECT, b"{" * 1000, headers)
+    small = json.loads(letter(event, WRONG, 1.0, 1 << 20))
+    assert (small["headers"], small["headers_clipped"]) == (headers, False)
+    for most in (4_000, 250_000):
+        data = letter(event, WRONG, 1.0, most)
+        assert len(data) <= most
+        assert json.loads(data)["headers_clipped"]
 
 
 async def test_a_replay_is_noted_and_not_repeated_unasked(client: Connection) -> None:
