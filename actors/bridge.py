@@ -261,14 +261,24 @@ class Bridge:
         try:
             if refusal is not None:
                 await self._put_away(arrival, refusal)
-            await self._attempts.forget(arrival)
+            else:
+                await self._attempts.forget(arrival)
         except TROUBLE as error:
             await self._given_back(message, arrival, error)
         else:
-            await self._acknowledged(message)
+            if await self._acknowledged(message) and refusal is not None:
+                await self._forget(arrival)
 
-    async def _acknowledged(self, message: Msg) -> None:
-        await self._receipts.settled(message)
+    async def _acknowledged(self, message: Msg) -> bool:
+        """Whether that got there."""
+        return await self._receipts.settled(message)
+
+    async def _forget(self, arrival: Arrival) -> None:
+        """A buried event's attempts count no more; till now, for it might have been begun again."""
+        try:
+            await self._attempts.forget(arrival)
+        except TROUBLE as error:
+            self._note("forgetting attempts", error)
 
     async def _given_back(self, message: Msg, arrival: Arrival, error: BaseException) -> None:
         self._note(_name(arrival), error)

@@ -41,16 +41,18 @@ class Receipts:
         finally:
             beat.cancel()
 
-    async def settled(self, message: Msg) -> None:
-        """Nothing is left to do for it. The floor is noted now and then."""
-        known = message.metadata
+    async def settled(self, message: Msg) -> bool:
+        """Nothing is left to do for it; whether that got there. The floor is noted now and then."""
+        known, there = message.metadata, False
         try:
             await message.ack_sync(timeout=SETTLED_WITHIN_S)
+            there = True
             if time.monotonic() - self._floors.get(known.consumer, -FLOOR_EVERY_S) > FLOOR_EVERY_S:
                 self._floors[known.consumer] = time.monotonic()
                 await note_floor(self._js, known.stream, known.consumer)
         except BROKEN as error:
             self._note("acknowledgement", error)
+        return there
 
     async def given_back(self, message: Msg, delay_s: float = 0.0) -> None:
         """It is to come again, here or elsewhere."""

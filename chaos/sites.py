@@ -145,11 +145,12 @@ class WatchedBridge(Bridge):
         self._spans.set([(time.monotonic(), 0.0)])
         await super()._work(message)
 
-    async def _acknowledged(self, message: Msg) -> None:
-        await super()._acknowledged(message)
+    async def _acknowledged(self, message: Msg) -> bool:
+        there = await super()._acknowledged(message)
         (began, _), *elsewhere = self._spans.get()
         own = time.monotonic() - began - covered(elsewhere)
         self._evidence.note("left", message.metadata.sequence.stream, own)
+        return there
 
     async def lose_connection(self) -> None:
         """Do what makes the server close the connection for good."""

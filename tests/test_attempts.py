@@ -18,6 +18,7 @@ from nats.aio.msg import Msg
 from nats.js.errors import NoKeysError, NotFoundError
 from nursery import KILLS, TAKES_A_WHILE
 
+from actors.attempts import CRASHES
 from actors.bridge import Bridge
 from actors.bus import Connection
 from actors.deadletter import Letters
@@ -169,10 +170,42 @@ async def test_a_fault_that_passes_is_waited_for_however_often(
     await publish(client, plan(roles=["dev"]))
     health = await healthy(bridge, lambda h: h.handled == 1, "handled")
     assert (health.redelivered, health.buried) == (12, 0)
-    bucket = await client.streams().key_value(ATTEMPTS)
     await reaches(lambda: settled(client), "acknowledged")
-    assert await _keys(bucket) == []
+    await reaches(lambda: _forgotten(client), "nothing is counted")
     await bridge.stop()
+
+
+async def test_what_was_buried_for_its_crashes_is_not_begun_again(
+    bus: BusConfig, client: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its acknowledgement got lost, so it comes once more: the letter stands alone."""
+    monkeypatch.setattr("actors.receipts.GIVEN_BACK_S", 0)
+    monkeypatch.setattr("actors.receipts.SETTLED_WITHIN_S", 0.1)
+    monkeypatch.setattr("actors.attempts.UNCOUNTED", 0)
+    bucket = await client.streams().key_value(ATTEMPTS)
+    place = await publish(client, plan(roles=["dev"]))
+    await bucket.put(f"{PLANS}.{place}", str(CRASHES).encode())
+    deciding, lost = Deciding(client), 0
+
+    async def ack_sync(message: Msg, timeout: float = 1.0) -> Msg:  # noqa: ASYNC109
+        nonlocal lost
+        lost += 1
+        if lost == 1:
+            raise TimeoutError
+        return await original(message, timeout)
+
+    original = Msg.ack_sync
+    monkeypatch.setattr(Msg, "ack_sync", ack_sync)
+    bridge = Bridge(fleet(bus), deciding)
+    await bridge.start()
+    await reaches(lambda: settled(client), "acknowledged")
+    assert (lost, deciding.asked, len(await letters(client))) == (2, [], 1)
+    await reaches(lambda: _forgotten(client), "nothing is counted")
+    await bridge.stop()
+
+
+async def _forgotten(client: Connection) -> bool:
+    return await _keys(await client.streams().key_value(ATTEMPTS)) == []
 
 
 async def _keys(bucket: Any) -> list[str]:
@@ -233,10 +266,10 @@ async def test_an_event_that_kills_is_buried_and_takes_no_other_with_it(
         await publish(client, plan(plan_id="p3", roles=["qa"]))
         await reaches(lambda: settled(client), "all settled", 30)
         [letter] = await letters(client)
+        await reaches(lambda: _forgotten(client), "nothing is counted")
     assert (letter.kind, letter.seq, letter.deliveries) == ("crash_loop", places[0], 5)
     assert len(await told(client, "orchestration.plan.approved")) == 3
     assert len(await told(client, "orchestration.deliberation.failed")) == 3
-    assert await _keys(await client.streams().key_value(ATTEMPTS)) == []
 
 
 async def test_a_replay_decides_only_what_was_not_decided(
