@@ -39,8 +39,13 @@ def plan_approved(event: PlanApproved, outcomes: dict[str, JsonValue], digest: s
 
 
 def phase_changed(event: Transitioned) -> Notice:
-    """A story's transition was accepted; the time is that of the transition."""
+    """A story's transition was accepted; the time is that of the transition.
+
+    The digest tells it from another one of the same identity, and not from a copy of it.
+    """
     story = event.transition
+    says = (story.story_id, story.from_phase, story.to_phase)
+    digest = key_of("\0".join((*says, story.timestamp.isoformat() if event.timed else "")))
     payload: dict[str, JsonValue] = {
         "story_id": story.story_id,
         "from_phase": story.from_phase,
@@ -48,7 +53,7 @@ def phase_changed(event: Transitioned) -> Notice:
         "timestamp": story.timestamp.isoformat(),
     }
     subject = f"{ROOT}.phase.{key_of(_identity(event))}"
-    return _notice(subject, "phase.changed", payload, event)
+    return _notice(subject, "phase.changed", payload, event)._replace(digest=digest)
 
 
 def _identity(event: PlanApproved | Transitioned) -> str:

@@ -28,6 +28,7 @@ from actors.telling import digest_told, tell
 from engine import planning
 from engine.arrival import Arrival
 from engine.config import Config
+from engine.errors import InvalidEvent
 from engine.lenient import Warned
 from engine.outside import response
 from engine.requests import requested
@@ -89,8 +90,14 @@ class Routes:
         """A story has entered a phase: the world is told, then the phase's roles decide."""
         event = transitioned(arrival, self._config.bus.max_event_bytes)
         tasks = phase_tasks(event, self._config.phases)
-        await tell(self._client, phase_changed(event))
+        notice = phase_changed(event)
+        await tell(self._client, notice)
         await self._convening.ends(tasks)
+        if not tasks:  # else a council has refused the id that belongs to another one
+            told = await digest_told(self._client, notice.subject)
+            if told not in ("", notice.digest):
+                what = "its identity belongs to another transition"
+                raise InvalidEvent("conflict", "event", what)
         return event.warnings
 
     async def request(self, arrival: Arrival) -> tuple[Warned, ...]:

@@ -190,5 +190,17 @@ async def test_a_transition_is_told_before_its_councils_begin(
     assert (first.seq or 0) < (ended.seq or 0)
 
 
+async def test_another_transition_of_the_same_identity_is_buried(
+    bridge: Bridge, client: Connection
+) -> None:
+    """Also where no council is there to refuse it: it would be gone without a sign."""
+    for story in ("s", "s", "other"):
+        data = enveloped(MOVED | {"story_id": story, "to_phase": "DOCS"}, "StoryTransitioned")
+        await client.streams().publish("planning.story.transitioned", data)
+    health = await healthy(bridge, lambda h: h.handled + h.buried == 3, "all taken")
+    [letter] = await letters(client)
+    assert (health.handled, letter.seq, letter.kind) == (2, 3, "conflict")
+
+
 async def _count(client: Connection, subject: str, count: int) -> bool:
     return len(await told(client, subject)) == count
