@@ -1,6 +1,6 @@
 """The stream of responses, read one after the other; knows nothing of who waits for one.
 
-Whatever a response holds, the next one is read: what cannot be understood gets its dead letter.
+What cannot be understood is passed over: the bridge, which reads all of them too, buries it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from nats.aio.msg import Msg
 from nats.js.api import RawStreamMsg
 
 from actors.bus import Connection
-from actors.deadletter import bury
 from actors.messages import NO_MESSAGE
 from actors.patience import BROKEN, pauses, said
 from actors.streams import ANSWERS
@@ -29,8 +28,6 @@ from engine.outside import ANSWERED, Response, response
 log = logging.getLogger(__name__)
 
 SUBJECTS = f"{ANSWERED}.>"
-UNBURIED = 1000
-"""So many invalid responses may wait for their dead letters; then reading waits too."""
 LOOK_WITHIN_S = 1.0
 AGAIN_AFTER_S = 0.5
 TROUBLE: tuple[type[Exception], ...] = (ConclaveError, *BROKEN)
@@ -60,22 +57,17 @@ class Ear:
         self._opened, self._take, self._max_bytes = opened, take, max_bytes
         self.last = 0
         self._sounded = asyncio.Event()
-        self._unburied: asyncio.Queue[tuple[Arrival, InvalidEvent]] = asyncio.Queue(UNBURIED)
-        self._at_hand: tuple[Arrival, InvalidEvent] | None = None
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._listening: asyncio.Task[None] | None = None
 
     async def place(self) -> int:
         """The sequence behind which all is going to be heard."""
         client = await self._opened()
         stored = (await client.streams().stream_info(ANSWERS)).state.last_seq
-        if not self._tasks:
+        if self._listening is None:
             self.last = stored
-            self._tasks = tuple(
-                asyncio.create_task(self._for_ever(work)) for work in (self._listen, self._bury)
-            )
-        for task in self._tasks:
-            if task.done():
-                task.result()  # only a bug ends it: whoever asks now must not wait in vain
+            self._listening = asyncio.create_task(self._for_ever())
+        if self._listening.done():
+            self._listening.result()  # only a bug ends it: who asks now must not wait in vain
         self.last = min(self.last, stored)  # the stream may have been made anew
         return self.last
 
@@ -91,12 +83,13 @@ class Ear:
 
     async def close(self) -> None:
         """Hear nothing more."""
-        await ended(*self._tasks)
+        if self._listening is not None:
+            await ended(self._listening)
 
-    async def _for_ever(self, work: Callable[[Connection], Awaitable[None]]) -> None:
+    async def _for_ever(self) -> None:
         while True:
             try:
-                await work(await self._opened())
+                await self._listen(await self._opened())
             except TROUBLE as error:
                 log.warning("responses of agents outside: %s", said(error))
                 await asyncio.sleep(AGAIN_AFTER_S)
@@ -111,7 +104,7 @@ class Ear:
             while True:
                 message = await _next(client, self.last)
                 if message is not None:
-                    await self._read(message)
+                    self._read(message)
                     self.last = message.seq or self.last
                 elif await self._sounds(next(waits)):  # a moment before it is stored
                     waits = pauses(0.002, LOOK_WITHIN_S)
@@ -128,27 +121,14 @@ class Ear:
         self._sounded.clear()
         return True
 
-    async def _read(self, message: RawStreamMsg) -> None:
-        try:
+    def _read(self, message: RawStreamMsg) -> None:
+        with suppress(InvalidEvent):
             heard = self._understood(message)
-        except InvalidEvent as error:
-            await self._unburied.put((_arrival(message), error))
-        else:
             self._take(heard.said, heard.at)
 
     def _understood(self, message: RawStreamMsg) -> Heard:
         assert message.time is not None
         return Heard(response(_arrival(message), self._max_bytes), message.time.timestamp())
-
-    async def _bury(self, client: Connection) -> None:
-        """Write dead letters, each until it is there; another council may have been first."""
-        while True:
-            if self._at_hand is None:
-                self._at_hand = await self._unburied.get()
-            arrival, error = self._at_hand
-            await bury(client, arrival, error)
-            log.warning("response %d is buried: %s", arrival.seq, error)
-            self._at_hand = None
 
 
 async def _next(client: Connection, after: int) -> RawStreamMsg | None:

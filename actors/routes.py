@@ -14,6 +14,7 @@ from actors.messages import digest_of_all
 from actors.notices import phase_changed, plan_approved, plan_subject
 from actors.stories import Stories
 from actors.streams import (
+    AGENT_RESPONSES,
     CONTEXT_DECISION,
     CONTEXT_MILESTONE,
     CONTEXT_UPDATED,
@@ -28,6 +29,7 @@ from engine import planning
 from engine.arrival import Arrival
 from engine.config import Config
 from engine.lenient import Warned
+from engine.outside import response
 from engine.requests import requested
 from engine.transitions import phase_tasks, transitioned
 
@@ -59,9 +61,10 @@ class Routes:
             STORY_TRANSITIONS: self.transition,
             COUNCIL_REQUESTS: self.request,
         }
+        beside: dict[str, Settle] = {AGENT_RESPONSES: self.answer}
         telling = dict.fromkeys((CONTEXT_UPDATED, CONTEXT_MILESTONE, CONTEXT_DECISION), self.note)
         slots = dict.fromkeys(convening, self._config.bus.slots)
-        settles: dict[str, Settle] = {**convening, **telling}
+        settles: dict[str, Settle] = {**convening, **telling, **beside}
         return {
             each.name: Route(each, slots.get(each.name, 1), settles[each.name]) for each in DURABLES
         }
@@ -98,6 +101,11 @@ class Routes:
             await self._convening.ends((event.task,))
             self._settled.add(digest)
         return event.warnings
+
+    async def answer(self, arrival: Arrival) -> tuple[Warned, ...]:
+        """An agent outside has answered. Who asked it listens; here it only must be readable."""
+        response(arrival, self._config.bus.max_event_bytes)
+        return ()
 
     async def note(self, arrival: Arrival) -> tuple[Warned, ...]:
         """Something is told of a story."""

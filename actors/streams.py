@@ -31,6 +31,7 @@ OUTBOUND = "ORCHESTRATOR_EVENTS"
 PLAN_APPROVED = "orch-planning-plan-approved"
 STORY_TRANSITIONS = "orch-planning-story-transitions"
 COUNCIL_REQUESTS = "conclave-council-requests"
+AGENT_RESPONSES = "conclave-agent-responses"
 CONTEXT_UPDATED = "orch-context-updated"
 CONTEXT_MILESTONE = "orch-context-milestone"
 CONTEXT_DECISION = "orch-context-decision"
@@ -117,6 +118,7 @@ DURABLES: tuple[Durable, ...] = (
     Durable(PLAN_APPROVED, PLANS, "planning.plan.approved"),
     Durable(STORY_TRANSITIONS, PLANS, "planning.story.transitioned"),
     Durable(COUNCIL_REQUESTS, REQUESTS, "agent.request.council.*"),
+    Durable(AGENT_RESPONSES, ANSWERS, "agent.response.>"),
     Durable(CONTEXT_UPDATED, CONTEXT, "context.updated"),
     Durable(CONTEXT_MILESTONE, CONTEXT, "context.milestone.reached"),
     Durable(CONTEXT_DECISION, CONTEXT, "context.decision.added"),

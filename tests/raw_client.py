@@ -29,9 +29,9 @@ class RawClient:
             await self._writer.wait_closed()
 
     async def publish(self, subject: bytes, block: bytes, data: bytes) -> bytes:
-        """Publish; what the server says, PONG if it has nothing against it.
+        """Publish; what the server says to it, a plain PONG if it has nothing against it.
 
-        It is nothing where the server has hung up before its word was read.
+        A line that it cuts before its last word is read is an answer too.
         """
         sizes = b"%d %d" % (len(block), len(block) + len(data))
         line = b"HPUB " + subject + b" " + sizes
@@ -39,4 +39,4 @@ class RawClient:
         try:
             return await self._reader.readline()
         except ConnectionResetError:
-            return b""
+            return b"-ERR 'Connection Reset'\r\n"

@@ -218,10 +218,18 @@ GARBAGE = {
 }
 
 
+async def never(_task: Task) -> Record:
+    """What a bridge convenes with that is only to read responses."""
+    raise AssertionError("no deliberation was asked for")
+
+
 async def test_garbage_gets_one_dead_letter_and_the_next_answer_is_taken(
-    seat: Seat, expert: OutsideAgentTwin, client: Connection
+    seat: Seat, expert: OutsideAgentTwin, client: Connection, config: Config
 ) -> None:
-    """Two councils read each of them; there is one letter with the reason, and both decide."""
+    """Two bridges take them and two councils hear them: one letter each, and both decide."""
+    bridges = [Bridge(config, never) for _ in range(2)]
+    for bridge in bridges:
+        await bridge.start()
     works = []
     for number, actor in enumerate((seat(), seat())):
         work, _ = await running(actor, expert, a_task(f"t-{number}"))
@@ -243,6 +251,8 @@ async def test_garbage_gets_one_dead_letter_and_the_next_answer_is_taken(
         "unknown_subject",
     ]
     assert {letter.stream for letter in found} == {"AGENT_RESPONSES"}
+    for bridge in bridges:
+        await bridge.stop()
 
 
 async def test_a_resumed_council_finds_what_was_answered_meanwhile(

@@ -296,8 +296,10 @@ async def decided(task: Task) -> Any:
 async def test_an_agent_outside_is_asked_and_answers(
     bus_as: Callable[..., BusConfig], made: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It takes what it is asked, and the engine hears what it says and buries what it cannot."""
+    """It takes what it is asked; the engine hears what it says and buries what it cannot read."""
     caplog.set_level(logging.WARNING)
+    bridge = Bridge(fleet(bus_as("conclave")), decided)
+    await bridge.start()
     outside = Outside(bus_as("conclave"), "test", [OutsideAgent(id="reviewer")])
     turn = Turn(
         deliberation="t-1",
@@ -328,6 +330,7 @@ async def test_an_agent_outside_is_asked_and_answers(
             return [each.stream for each in await Letters(operator).all()] == ["AGENT_RESPONSES"]
 
         await reaches(buried, "what cannot be read is buried")
+    await bridge.stop()
     await outside.close()
     assert "permissions violation" not in caplog.text
 
