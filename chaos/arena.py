@@ -135,11 +135,13 @@ async def _forget_ids_soon(client: Connection) -> None:
 async def unsettled(client: Connection) -> dict[str, int]:
     """What waits, is not acknowledged or not told to the world; nothing when all is done."""
     js = client.streams()
+    last = (await js.stream_info(PLANS)).state.last_seq
     info = await js.consumer_info(PLANS, PLAN_APPROVED)
+    floor = info.ack_floor.stream_seq if info.ack_floor else 0  # what just came may not wait yet
     sources = (await js.stream_info(OUTBOUND)).sources or []
     found = {
         "waiting": info.num_pending or 0,
-        "unacknowledged": info.num_ack_pending or 0,
+        "unacknowledged": max(info.num_ack_pending or 0, last - floor),
         "not told": sum(source.lag or 0 for source in sources),
     }
     return {what: count for what, count in found.items() if count}

@@ -27,13 +27,13 @@ from chaos.checker import Breach, check
 from chaos.history import history
 from chaos.producer import Producer
 from chaos.run import Outcome, Plan
-from chaos.workload import MOST_BYTES, ROLES, Label, Message, workload
+from chaos.workload import MOST_BYTES, ROLES, Label, labelled, workload
 from engine.config import BusConfig, Config, GrpcConfig, HttpConfig, PoolConfig, fleet_councils
 from engine.types import Budgets, Sampling
 
 EVENTS = 6
 OURS = "CONCLAVE_CHAOS"
-INVALID = Message(b"{", {}, Label(plan="broken", wrong="json_invalid"))
+INVALID = labelled(b"{", {}, Label(plan="broken", wrong="json_invalid"))
 """Among so few there may be no other."""
 VICTIMS = ("BridgeActor", "CouncilProcess", "AgentActor", "nats-server")
 KILL_EVERY_S = 12.0

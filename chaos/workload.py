@@ -87,10 +87,11 @@ def shaped(shape: str, label: Label) -> Message:
     if label.roles == ROLES and label.plan.endswith(("0", "5")):
         del body["roles"]  # none means all
     document, headers = SHAPES[shape](body, label.identity)
-    return _message(json.dumps(document).encode(), headers, label)
+    return labelled(json.dumps(document).encode(), headers, label)
 
 
-def _message(data: bytes, headers: dict[str, str], label: Label) -> Message:
+def labelled(data: bytes, headers: dict[str, str], label: Label) -> Message:
+    """A message that carries its label."""
     return Message(data, {**headers, LABEL: label.model_dump_json()}, label)
 
 
@@ -138,7 +139,7 @@ SHAPES: dict[str, Callable[[Fields, str], tuple[Fields, dict[str, str]]]] = {
 
 def _invalid(chance: random.Random, plan: str) -> Message:
     wrong, spoil = chance.choice(SPOILED)
-    return _message(spoil(fields(plan)), {}, Label(plan=plan, wrong=wrong))
+    return labelled(spoil(fields(plan)), {}, Label(plan=plan, wrong=wrong))
 
 
 def _without(name: str) -> Callable[[Fields], bytes]:

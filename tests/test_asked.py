@@ -1,9 +1,12 @@
 """Claims about what a client may ask for, whatever the door."""
 
 import json
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+from test_requests import ASKED, cloud, enveloped
+from test_requests import CONFIG as REQUESTS
+from test_requests import read as requested
 
 from edges.asked import DeliberationRequest, read_request, request_schema, seconds
 from engine.config import Config, PoolConfig, fleet_councils
@@ -140,3 +143,31 @@ def test_an_id_can_be_part_of_a_path(id: str) -> None:
     """What a client or a proxy would read as something else is refused."""
     with pytest.raises(InvalidRequest, match="task_id: "):
         asked(task_id=id).task(CONFIG)
+
+
+@pytest.mark.parametrize("shape", [dict, enveloped, cloud])
+def test_a_request_makes_the_task_that_a_door_makes_of_it(shape: Any) -> None:
+    """So the same task_id is the same deliberation, however it was asked for."""
+    constraints = {
+        "rubric": "Short",
+        "requirements": ["steps"],
+        "metadata": {"team": "a"},
+        "max_iterations": 1,
+        "timeout_seconds": 30,
+    }
+    more = {"constraints": constraints, "rounds": 2, "num_agents": 2, "story_id": "s"}
+    door = DeliberationRequest(
+        role="dev",
+        text="Build a clock",
+        task_id="t-1",
+        rubric="Short",
+        requirements=("steps",),
+        context={"team": "a"},
+        max_iterations=1,
+        timeout_seconds=30,
+        rounds=2,
+        num_agents=2,
+        story_id="s",
+    )
+    assert requested(shape(ASKED | more)).task == door.task(REQUESTS)
+    assert requested(shape(ASKED | more)).task.rounds == 1

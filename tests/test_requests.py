@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edges.asked import DeliberationRequest
 from engine.arrival import Arrival
 from engine.config import Config, PoolConfig
 from engine.errors import InvalidEvent
@@ -40,34 +39,6 @@ def cloud(payload: dict[str, Any]) -> dict[str, Any]:
     return {"specversion": "1.0", "type": "council.requested", "source": "/p", "id": "k"} | {
         "data": payload
     }
-
-
-@pytest.mark.parametrize("shape", [dict, enveloped, cloud])
-def test_a_request_makes_the_task_that_a_door_makes_of_it(shape: Any) -> None:
-    """So the same task_id is the same deliberation, however it was asked for."""
-    constraints = {
-        "rubric": "Short",
-        "requirements": ["steps"],
-        "metadata": {"team": "a"},
-        "max_iterations": 1,
-        "timeout_seconds": 30,
-    }
-    more = {"constraints": constraints, "rounds": 2, "num_agents": 2, "story_id": "s"}
-    door = DeliberationRequest(
-        role="dev",
-        text="Build a clock",
-        task_id="t-1",
-        rubric="Short",
-        requirements=("steps",),
-        context={"team": "a"},
-        max_iterations=1,
-        timeout_seconds=30,
-        rounds=2,
-        num_agents=2,
-        story_id="s",
-    )
-    assert read(shape(ASKED | more)).task == door.task(CONFIG)
-    assert read(shape(ASKED | more)).task.rounds == 1
 
 
 @pytest.mark.parametrize("role", ["dev", "DEV", "Dev"])
