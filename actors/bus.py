@@ -31,6 +31,9 @@ PING_EVERY_S = 5
 PINGS_UNANSWERED = 2
 """A line that is open only on our side is given up with the ping after these."""
 
+RECONNECT_S = 1.0
+"""How long a server that is away is left alone before it is tried again."""
+
 ANSWER_S = 2
 TROUBLE_S = 60.0
 """How long after it was told a refusal is taken to hold; what is still refused is told again."""
@@ -161,16 +164,17 @@ async def connect(
             "disconnected_cb": turned,
             "reconnected_cb": turned,
             "name": name,
+            "reconnect_time_wait": RECONNECT_S,
             **options,
         },
     )
     try:
         await asyncio.wait_for(first, patience_s)
     except BROKEN as error:
+        why = said(client.last_error or error)
         await client.leave()
         raise Unavailable(
-            f"no NATS server answers at {place(bus.url)} ({said(error)}); "
-            "start nats-server or set bus.url"
+            f"no NATS server answers at {place(bus.url)} ({why}); start nats-server or set bus.url"
         ) from error
     except (SetupError, asyncio.CancelledError):
         await client.leave()
@@ -184,7 +188,6 @@ async def _first(client: Connection, bus: BusConfig, options: dict[str, Any]) ->
     await client.connect(
         bus.servers,
         max_reconnect_attempts=-1,
-        reconnect_time_wait=1,
         ping_interval=PING_EVERY_S,
         max_outstanding_pings=PINGS_UNANSWERED,
         **options,
@@ -220,4 +223,6 @@ def shown(url: str) -> str:
 
 
 def _parts(url: str) -> list[SplitResult]:
-    return [urlsplit(each.strip()) for each in url.split(",")]
+    """A server may be named by its host alone."""
+    named = (each.strip() for each in url.split(","))
+    return [urlsplit(each if "://" in each else f"nats://{each}") for each in named]

@@ -164,7 +164,7 @@ class Letters:
         named = stream.replace("_", "").replace("-", "").isalnum()  # no wildcard finds another one
         message = await self._get(DEADLETTER, subject=_subject(stream, seq)) if named else None
         if message is None:
-            raise NotFound(f"no dead letter {stream} {seq}; `conclave deadletter list` names all")
+            raise NotFound(f"no dead letter {stream}/{seq}; `conclave deadletter list` names all")
         note = await self._get(DEADLETTER, subject=f"{_subject(stream, seq)}.{REPLAYED}")
         return _opened(message, _replays(note) if note else ())
 
@@ -178,14 +178,14 @@ class Letters:
         letter = await self.one(stream, seq)
         if letter.replays and not again:
             made = ", ".join(str(replay.seq) for replay in letter.replays)
-            raise Conflict(f"{stream} {seq} was replayed as {made}; say --again to replay it anew")
+            raise Conflict(f"{stream}/{seq} was replayed as {made}; say --again to replay it anew")
         event = await self._original(letter)
         headers = _as_sent(event)
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         size = len(event.data) + len(lines.encode()) + 64
         if size > self._most:  # NATS would close the connection
             raise SetupError(
-                f"{stream} {seq} takes {size} bytes, NATS takes {self._most}",
+                f"{stream}/{seq} takes {size} bytes, NATS takes {self._most}",
                 "Raise max_payload of nats-server",
             )
         ack = await _asked(
@@ -205,7 +205,7 @@ class Letters:
             return Arrival(letter.stream, letter.seq, subject, data, WaryClient.headers_of(message))
         if letter.clipped or letter.headers_clipped:
             raise NotFound(
-                f"the event {letter.stream} {letter.seq} is gone from its stream and the letter "
+                f"the event {letter.stream}/{letter.seq} is gone from its stream and the letter "
                 "holds only its beginning; have its producer publish it again"
             )
         data = base64.b64decode(letter.data)
@@ -220,7 +220,7 @@ class Letters:
             if error.err_code == NO_MESSAGE:
                 return None
             raise SetupError(
-                f"stream {stream} is missing", "Start the engine: it makes its streams"
+                f"stream {stream} is missing", "`conclave streams apply` makes it"
             ) from error
 
 

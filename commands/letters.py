@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import codecs
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,20 +15,20 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from actors.bus import connect
 from actors.deadletter import Letter, Letters
 from commands.hints import command
-from commands.reach import flags_of
+from commands.reach import flags_of, reached
 from commands.view import clean
 from commands.watch import Form, Screen, json_out
 from engine.config import BusConfig
 from engine.errors import ConclaveError, InvalidRequest
 
-REACH_WITHIN_S = 3.0
 ALL = 1_000_000
 """As many letters as a stream of events holds."""
 SHOWN_BYTES = 4096
 WIDE = 16
+LISTED = 200
+"""Characters of what was wrong in a list; `show` has all."""
 
 
 class NotReplayed(ConclaveError):
@@ -96,11 +97,8 @@ def replay_letters(bus: BusConfig, chosen: Chosen, form: Form, screen: Screen) -
 
 @asynccontextmanager
 async def _letters(bus: BusConfig) -> AsyncIterator[Letters]:
-    client = await connect(bus, "conclave-cli", lambda: None, REACH_WITHIN_S)
-    try:
+    async with reached(bus) as client:
         yield Letters(client)
-    finally:
-        await client.leave()
 
 
 async def _found(bus: BusConfig, limit: int, kind: str) -> list[Letter]:
@@ -152,17 +150,22 @@ def _name(letter: Letter) -> str:
 def _table(letters: Sequence[Letter]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     table.add_column("when", no_wrap=True)
-    table.add_column("letter", style="bold", no_wrap=True)
-    table.add_column("subject", overflow="fold")
+    table.add_column("letter, subject", overflow="fold")
     table.add_column("what was wrong", overflow="fold", ratio=1)
     for letter in letters:
-        wrong = Text.assemble(
-            (clean(letter.kind), "yellow"), f" at {clean(letter.where)}: {clean(letter.what)}"
-        )
+        wrong = Text(_line(f"{letter.kind} at {letter.where}: {letter.what}"))
+        wrong.stylize("yellow", 0, len(_line(letter.kind)))
         if letter.replays:
             wrong.append(f"\nreplayed as {letter.replays[-1].seq}", "dim")
-        table.add_row(_when(letter.at), _name(letter), Text(clean(letter.subject)), wrong)
+        named = Text.assemble((_name(letter), "bold"), "\n", (_line(letter.subject), "dim"))
+        table.add_row(_when(letter.at), named, wrong)
     return table
+
+
+def _line(text: str) -> str:
+    """A text that anybody may have written, on one line of bounded length."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= LISTED else f"{line[:LISTED]}..."
 
 
 def _fields(letter: Letter) -> list[tuple[str, str]]:
@@ -186,8 +189,9 @@ def _fields(letter: Letter) -> list[tuple[str, str]]:
 def _bytes(letter: Letter) -> str:
     data = base64.b64decode(letter.data)[:SHOWN_BYTES]
     more = "" if len(data) == letter.size else f"\n... {letter.size - len(data):,} bytes more"
+    decoder = codecs.getincrementaldecoder("utf-8")()  # the cut may divide a character
     try:
-        text = data.decode()
+        text = decoder.decode(data, final=not more)
     except UnicodeDecodeError:
         return _dump(data) + more
     return (text if clean(text) == text.strip("\n") else _dump(data)) + more

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from actors import bus as lines
+from actors.bus import Connection, connect
 from commands.config_file import read_config
 from engine.config import BusConfig
 from engine.errors import SetupError
+
+REACH_WITHIN_S = 3.0
 
 OPTIONS = ("url", "user", "password_file", "token_file", "creds_file", "nkey_file", "tls_ca")
 """What of the bus can be named on the command line: places and files, no secrets."""
@@ -39,6 +46,20 @@ def bus_of(options: argparse.Namespace, **further: Any) -> BusConfig:
     base = read_config(options.config).bus if options.config else BusConfig()
     named = {name: getattr(options, name) for name in OPTIONS if getattr(options, name)}
     return _with(base, named | {k: v for k, v in further.items() if v is not None})
+
+
+@asynccontextmanager
+async def reached(bus: BusConfig) -> AsyncIterator[Connection]:
+    """A connection for one command. Unavailable, SetupError.
+
+    The log's word on each attempt is left out: whoever waits is told once, by the error.
+    """
+    logging.getLogger(lines.__name__).setLevel(logging.ERROR)
+    client = await connect(bus, "conclave-cli", lambda: None, REACH_WITHIN_S)
+    try:
+        yield client
+    finally:
+        await client.leave()
 
 
 def flags_of(bus: BusConfig) -> list[str]:

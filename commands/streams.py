@@ -11,15 +11,14 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from actors.bus import connect, place
+from actors.bus import place
 from actors.drift import Standing
 from actors.provision import applied, examined
+from commands.reach import reached
 from commands.view import clean
 from commands.watch import Form, Screen, json_out
 from engine.config import BusConfig
 from engine.errors import ConclaveError
-
-REACH_WITHIN_S = 3.0
 
 Ask = Callable[[JetStreamContext, BusConfig], Awaitable[list[Standing]]]
 
@@ -50,11 +49,8 @@ def apply(bus: BusConfig, form: Form, screen: Screen) -> None:
 
 
 async def _asked(bus: BusConfig, ask: Ask) -> list[Standing]:
-    client = await connect(bus, "conclave-cli", lambda: None, REACH_WITHIN_S)
-    try:
+    async with reached(bus) as client:
         return await ask(client.streams(), bus)
-    finally:
-        await client.leave()
 
 
 def _show(found: Sequence[Standing], form: Form, screen: Screen, *, done: bool) -> None:

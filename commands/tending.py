@@ -31,7 +31,9 @@ def add_streams(commands: Any) -> argparse.ArgumentParser:
 def add_deadletter(commands: Any) -> argparse.ArgumentParser:
     """The subcommand `deadletter` with its actions."""
     parser, actions = _group(commands, "deadletter", "events that could not be done, and why")
-    one = add_command(actions, "list", "the newest first", "deadletter list --limit 5")
+    one = add_command(
+        actions, "list", "list dead letters, the newest first", "deadletter list --limit 5"
+    )
     one.add_argument(
         "--limit", type=_a_count, default=LIMIT, metavar="N", help="default: %(default)s"
     )
@@ -40,7 +42,10 @@ def add_deadletter(commands: Any) -> argparse.ArgumentParser:
     _add_json(one)
     name = "PLANNING_EVENTS/17"
     one = add_command(
-        actions, "show", "all there is of one, with the event's bytes", f"deadletter show {name}"
+        actions,
+        "show",
+        "show all there is of a dead letter, with the event's bytes",
+        f"deadletter show {name}",
     )
     one.add_argument("letter", metavar="STREAM/SEQ", help="as `list` names it")
     add_bus(one)

@@ -39,6 +39,12 @@ def nats(tmp_path: Path) -> Iterator[NatsServer]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def _soon_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that comes back is found at once: how long it is left alone is no claim."""
+    monkeypatch.setattr("actors.bus.RECONNECT_S", 0.1)
+
+
 @pytest.fixture
 def nats_url(nats: NatsServer) -> str:
     """Where the fresh nats-server listens."""

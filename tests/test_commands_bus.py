@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,7 +164,7 @@ def test_dead_letters_are_listed(letters: tuple[str, ...], capsys: Capture) -> N
     rows = [line for line in out.splitlines() if PLANS in line]
     assert code == 0
     assert [row.split()[2] for row in rows] == [f"{PLANS}/{seq}" for seq in (3, 2, 1)]
-    assert "planning.plan.approved" in rows[2]
+    assert out.count("planning.plan.approved") == 3
     assert "json_invalid at payload.plan_id:" in rows[2]
     assert "\x1b" not in out
     _, out, _ = said(capsys, "deadletter", "list", *letters, "--limit", "1")
@@ -196,6 +198,42 @@ def test_a_dead_letter_is_shown_whole(letters: tuple[str, ...], capsys: Capture)
     assert f"deadletter replay {PLANS}/1 --bus {letters[1]}" in out
     _, out, _ = said(capsys, "deadletter", "show", f"{PLANS}/2", *letters, "--json")
     assert json.loads(out)["headers"] == {"From": "planner"}
+
+
+def test_what_is_long_is_short_in_a_list_and_text_where_it_is_cut(
+    nats: NatsServer, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On 80 columns an error takes few lines; a cut within a character makes no dump of a text."""
+    monkeypatch.setenv("COLUMNS", "80")
+    data = ("x" * 4095 + "\u00e9" * 100).encode()
+
+    async def fill(client: Connection) -> None:
+        await applied(client.streams(), BusConfig(url=nats.url))
+        arrival = Arrival(PLANS, 1, "planning.plan.approved", data, {}, deliveries=1)
+        await bury(client, arrival, InvalidEvent("long", "a\nb", "no " * 170))
+
+    on_the_bus(nats.url, fill)
+    _, out, _ = said(capsys, "deadletter", "list", "--bus", nats.url)
+    assert out.count("\n") <= 12
+    assert "long at a b: no no" in out
+    _, out, _ = said(capsys, "deadletter", "show", f"{PLANS}/1", "--bus", nats.url)
+    assert "x" * 4095 + "\n... 199 bytes more" in out
+    assert "00000000" not in out
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("nats://127.0.0.1:1", "no NATS server answers at 127.0.0.1:1 (ConnectionRefusedError"),
+        ("127.0.0.1:1", "no NATS server answers at 127.0.0.1:1 (ConnectionRefusedError"),
+    ],
+)
+def test_a_bus_that_is_away_is_one_line(url: str, says: str) -> None:
+    """As a process of its own says it: where, why, and no word of each attempt."""
+    words = [sys.executable, "cli.py", "streams", "check", "--bus", url]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert says in done.stderr
 
 
 def test_a_dead_letter_is_replayed_once(
@@ -245,14 +283,14 @@ def test_what_cannot_be_replayed_among_others_is_said(
     kind = ("--all", "--kind", "missing")
     code, out, err = said(capsys, "deadletter", "replay", *kind, *letters)
     assert (code, out.count("is on the bus again")) == (1, 2)
-    assert f"not replayed: the event {PLANS} 99 is gone from its stream" in err
+    assert f"not replayed: the event {PLANS}/99 is gone from its stream" in err
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         ("show x", "x: is no letter"),
-        ("show PLANNING_EVENTS/99", "no dead letter PLANNING_EVENTS 99"),
+        ("show PLANNING_EVENTS/99", "no dead letter PLANNING_EVENTS/99"),
         ("replay", "takes either STREAM/SEQ, or --all with --kind"),
         ("replay --all", "takes either STREAM/SEQ, or --all with --kind"),
         ("replay PLANNING_EVENTS/1 --all --kind x", "takes either STREAM/SEQ, or --all"),
