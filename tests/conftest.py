@@ -32,17 +32,18 @@ if sys.version_info < (3, 12):
     traceback._extract_caret_anchors_from_line_segment = lambda _segment: None
 
 
+@pytest.fixture(autouse=True)
+def _soon_back(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that comes back is found at once: how long it is left alone is no claim."""
+    if request.node.get_closest_marker("nats"):
+        monkeypatch.setattr("actors.bus.RECONNECT_S", 0.1)
+
+
 @pytest.fixture
 def nats(tmp_path: Path) -> Iterator[NatsServer]:
     """A fresh nats-server on a free port (50 ms); mark the test `nats`."""
     with nats_server(tmp_path / "nats") as server:
         yield server
-
-
-@pytest.fixture(autouse=True)
-def _soon_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that comes back is found at once: how long it is left alone is no claim."""
-    monkeypatch.setattr("actors.bus.RECONNECT_S", 0.1)
 
 
 @pytest.fixture
