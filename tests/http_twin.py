@@ -227,7 +227,7 @@ def app_of(twin: Twin) -> FastAPI:
 
 
 def _streamed(twin: Twin, id: str, request: Request, attached: bool) -> Response:
-    after = int(request.headers.get("last-event-id", "0"))
+    after = 0 if attached else int(request.headers.get("last-event-id", "0"))
     if not attached and fold(twin.records[id]).end and after >= len(twin.records[id]):
         return Response(status_code=204)
     events = twin.stream(id, after, attached)
