@@ -169,7 +169,9 @@ async def test_05_authors_revise_their_own_texts_by_what_changing_critics_said()
         assert critique.agent != critique.target
         critics[critique.target].append(critique.agent)
     assert all(len(set(those)) == 2 for those in critics.values())
-    for turn in (turn for turn in model.turns if turn.phase is Phase.REVISE):
+    revisions = [turn for turn in model.turns if turn.phase is Phase.REVISE]
+    assert len(revisions) == 6
+    for turn in revisions:
         assert f"{critics[turn.agent][turn.round - 1]} misses a proof" in prompt(turn)
         own = f"{turn.agent} says {'draft 0' if turn.round == 1 else 'revise 1'}"
         assert own in prompt(turn)
