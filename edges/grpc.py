@@ -16,8 +16,9 @@ from actors.codec import write
 from actors.pb import orchestrator_pb2 as pb
 from actors.progress import Progress
 from edges.asked import DeliberationRequest, invalid
-from edges.desk import CouncilInfo, Desk, Stats
+from edges.desk import Desk
 from edges.rpcs import RPCS, GrpcContext, Refused, not_yet, streaming, unary
+from edges.views import CouncilInfo, Stats
 from engine.errors import InvalidRequest
 from engine.events import Failed
 from engine.transcript import Transcript

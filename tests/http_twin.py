@@ -21,9 +21,9 @@ from fastapi.responses import StreamingResponse
 from actors.bridge import Health
 from actors.listing import Listed, Page
 from edges.asked import read_request
-from edges.desk import BusStatus, CouncilInfo, PoolStatus, Stats, Status, StoryView
 from edges.forking import read_fork
 from edges.refusals import Problem, problem
+from edges.views import BusStatus, CouncilInfo, PoolStatus, Stats, Status, StoryView
 from engine.config import Config, PoolConfig
 from engine.decision import failed
 from engine.deliberation import deliberate
@@ -65,7 +65,7 @@ class Twin:
 
     `cuts` holds, for each event stream to come, after how many records it ends or what problem it
     then tells; None lets it go on. `hold` is the number of records after which streams wait for
-    `gate`. `pace_s` is the real time between two records.
+    `gate`. `pace_s` is the real time between two records, `slow_s` that until any answer.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Twin:
         self.answer: Response | None = None
         self.cuts: list[tuple[int, Refusal | None] | None] = []
         self.hold = 0
-        self.pace_s = 0.0
+        self.pace_s = self.slow_s = 0.0
         self.bus_url = CONFIG.bus.url
         self.gate = threading.Event()
         self.left: list[str] = []
@@ -184,10 +184,7 @@ def app_of(twin: Twin) -> FastAPI:
         text = found.model_dump_json()
         return Response(text, found.status, media_type="application/problem+json")
 
-    def streamed(id: str, request: Request, attached: bool) -> Response:
-        after = int(request.headers.get("last-event-id", "0"))
-        events = twin.stream(id, after, attached)
-        return StreamingResponse(events, media_type="text/event-stream")
+    streamed = partial(_streamed, twin)
 
     @app.post("/v1/deliberations")
     async def post(request: Request) -> Response:
@@ -229,6 +226,14 @@ def app_of(twin: Twin) -> FastAPI:
     return app
 
 
+def _streamed(twin: Twin, id: str, request: Request, attached: bool) -> Response:
+    after = 0 if attached else int(request.headers.get("last-event-id", "0"))
+    if not attached and fold(twin.records[id]).end and after >= len(twin.records[id]):
+        return Response(status_code=204)
+    events = twin.stream(id, after, attached)
+    return StreamingResponse(events, media_type="text/event-stream")
+
+
 def _add_whole(app: FastAPI, twin: Twin) -> None:
     @app.get("/v1/stories/{id:path}")
     async def story(id: str, request: Request) -> Any:
@@ -257,6 +262,7 @@ async def _note(twin: Twin, request: Request) -> dict[str, Any]:
     raw = await request.body()
     body: dict[str, Any] = json.loads(raw) if raw else {}
     twin.asked.append(Asked(f"{request.method} {request.url.path}", dict(request.headers), body))
+    await asyncio.sleep(twin.slow_s)
     if twin.refusal is not None:
         raise twin.refusal
     return body

@@ -1,0 +1,17 @@
+"""What a Python program needs to use a running engine; knows nothing of what runs behind it."""
+
+from conclave.asynchronous import AsyncClient
+from conclave.client import Client
+from conclave.failures import BrokenOff, Refused, Unreachable
+from edges.asked import DeliberationRequest
+from edges.forking import ForkRequest
+
+__all__ = [
+    "AsyncClient",
+    "BrokenOff",
+    "Client",
+    "DeliberationRequest",
+    "ForkRequest",
+    "Refused",
+    "Unreachable",
+]
