@@ -28,6 +28,9 @@ from engine.planning import Constraints, task_id
 from engine.policies import settle
 from engine.types import Task
 
+ASKED = "agent.request.council"
+"""What a council is asked on, with its role behind it."""
+
 
 class Bounds(BaseModel):
     """The constraints of a request; the rest is kept and shown."""
