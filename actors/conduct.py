@@ -15,6 +15,7 @@ from actors.journal import History, Journal, Unwritten, Writer
 from actors.notices import dispatched
 from actors.run import Run, Stop
 from actors.stories import shown
+from engine import taskgraph
 from engine.brief import lay
 from engine.config import Config
 from engine.decision import failed
@@ -185,6 +186,7 @@ class Conduct:
                 count,
                 before,
                 bell,
+                check=taskgraph.check if run.task.graph else None,
                 known=origin.known,
                 story=story,
             )

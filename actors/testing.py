@@ -143,7 +143,10 @@ def _instance(schema: Asked) -> Any:
         case "object":
             return {name: _instance(part) for name, part in schema["properties"].items()}
         case "array":
-            return schema["items"].get("enum", [])[: schema.get("minItems", 0)]
+            least = schema.get("minItems", 0)
+            if "prefixItems" in schema:
+                return [_instance(item) for item in schema["prefixItems"][:least]]
+            return schema.get("items", {}).get("enum", [])[:least]
         case "integer":
             return schema.get("minimum", 0)
         case _:

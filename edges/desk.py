@@ -72,12 +72,13 @@ class Desk:
         said = (task.timeout_s, seconds(timeout_ms), self.config.limits.timeout_s)
         return min(each for each in said if each is not None)
 
-    async def conclude(self, task: Task, within_s: float) -> Conclusion:
+    async def conclude(self, task: Task, within_s: float, *, clips: bool = False) -> Conclusion:
         """Deliberate to the end while this call lasts. DeadlineExceeded if it does not come.
 
         After the end the journal has DURABLE_WITHIN_S to hold it, while the bus is there.
         """
-        return await self._councils.conclude(task, Terms(timeout_s=within_s), self._late)
+        terms = Terms(timeout_s=within_s, clips=clips)
+        return await self._councils.conclude(task, terms, self._late)
 
     async def accept(self, task: Task, within_s: float) -> Conclusion:
         """Begin a deliberation that goes on by itself; returns when nothing can lose it."""
@@ -167,6 +168,11 @@ class Desk:
         if found is None:
             raise NotFound(f"no event has told of story {story_id!r}")
         return StoryView(hash=found.hash, text=found.text, **dict(found))
+
+    @property
+    def journal(self) -> Journal:
+        """The way to what the bus holds."""
+        return self._opened()
 
     async def page(self, limit: int, before: int | None) -> Page:
         """So many deliberations of the journal, the one begun last first."""

@@ -136,7 +136,7 @@ def _task(event: PlanApproved, role: str) -> Task:
         text=plan.description or plan.title or f"{place} was approved. It has no description.",
         rubric=plan.constraints.rubric,
         requirements=(*plan.acceptance_criteria, *plan.constraints.requirements),
-        context=_context(event),
+        context=context_of(event),
         story_id=plan.story_id,
         plan_id=plan.plan_id,
     )
@@ -149,7 +149,7 @@ def task_id(source: str, key: str, role: str) -> str:
     return f"{role.lower()}-{digest[:32]}"
 
 
-def _context(event: PlanApproved) -> dict[str, JsonValue]:
+def context_of(event: PlanApproved) -> dict[str, JsonValue]:
     """All that the task's own fields do not hold."""
     plan = event.plan
     context: dict[str, JsonValue] = {"approved_by": plan.approved_by}

@@ -28,6 +28,9 @@ from engine.planning import Constraints, task_id
 from engine.policies import settle
 from engine.types import Task
 
+ASKED = "agent.request.council"
+"""What a council is asked on, with its role behind it."""
+
 
 def _nothing(value: object) -> object:
     """A null is as good as no metadata."""
