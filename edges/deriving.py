@@ -17,7 +17,7 @@ from engine.deriving import (
     Strategy,
     author_of,
     question,
-    request_of,
+    requests_of,
     tasks_of,
 )
 from engine.errors import DeadlineExceeded, NotDerived, NotFound
@@ -81,7 +81,7 @@ async def derive(
     state = conclusion.state
     tasks = _decided(state)
     if how.auto_publish_to_nats:
-        await desk.journal.request(_requests(tasks, task.story_id))
+        await desk.journal.request(requests(state))
     return Derivation(
         derivation_id=task.id,
         case_id=tasks[0].case_id,
@@ -104,12 +104,13 @@ def _decided(state: Transcript) -> tuple[AtomicTask, ...]:
         raise
 
 
-def _requests(tasks: tuple[AtomicTask, ...], story_id: str) -> list[Request]:
-    """Each task for its council, those before it first."""
-    among = {task.task_id: task for task in tasks}
+def requests(state: Transcript) -> list[Request]:
+    """Each task of a derivation for its council, those before it first; the same each time."""
+    assert state.task is not None
+    asked, story_id = requests_of(state), state.task.story_id
     return [
-        Request(t.role, t.task_id, request_of(t, among, story_id), story_id or t.task_id)
-        for t in tasks
+        Request(task.role, task.task_id, asked[task.task_id], story_id, state.ended)
+        for task in tasks_of(state)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The rpc that splits a plan into tasks; knows nothing of how that is done."""
+"""The rpcs for tasks of plans and for what agents see of one; decides nothing."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from edges.asked import invalid
 from edges.deriving import Derivation, DerivationRequest, derive
 from edges.desk import Desk
 from edges.rpcs import GrpcContext, unary
+from edges.seeing import ContextRequest, context
+from engine.errors import InvalidRequest
 
 
-class DerivingRpcs:
+class TasksRpcs:
     """For the door to inherit; it sets `_desk`."""
 
     _desk: Desk
@@ -28,6 +30,24 @@ class DerivingRpcs:
         key = request.idempotency_key or sent.get("idempotency-key", "")
         asked = _asked(request)
         return _response(await derive(self._desk, asked, key, sent.get("x-timeout-ms", "")))
+
+    @unary
+    async def GetTaskContext(
+        self, request: pb.GetTaskContextRequest, grpc_context: GrpcContext
+    ) -> pb.GetTaskContextResponse:
+        """What an agent would see of a task, or has seen."""
+        try:
+            found = await context(self._desk, _looked_at(request))
+        except InvalidRequest as error:
+            where = {"text": "task_description"}.get(error.where, error.where)
+            raise InvalidRequest(where, error.what) from error
+        return pb.GetTaskContextResponse(
+            context_text=found.context_text,
+            blocks=write(pb.ContextBlocks(), found.blocks),
+            token_count=found.token_count,
+            version_hash=found.version_hash,
+            agent_id=found.agent_id,
+        )
 
 
 def _asked(request: pb.DeriveSubtasksRequest) -> DerivationRequest:
@@ -45,6 +65,30 @@ def _asked(request: pb.DeriveSubtasksRequest) -> DerivationRequest:
     }
     try:
         return DerivationRequest.model_validate(fields)
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+def _looked_at(request: pb.GetTaskContextRequest) -> ContextRequest:
+    options = request.options
+    fields: dict[str, Any] = {
+        "task_id": request.task_id,
+        "text": request.task_description,
+        "case_id": request.case_id,
+        "story_id": request.story_id,
+        "role": request.role,
+        "phase": request.phase,
+        "agent_id": request.agent_id,
+        "options": {
+            "include_timeline": options.include_timeline,
+            "include_decisions": options.include_decisions,
+            "include_summaries": options.include_summaries,
+            "max_events": options.max_events,
+            "scopes": tuple(options.scopes),
+        },
+    }
+    try:
+        return ContextRequest.model_validate(fields)
     except ValidationError as error:
         raise invalid(error) from error
 
