@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
@@ -17,11 +18,13 @@ from commands.arguments import Help, a_port, add_command, add_url, an_id
 from commands.asking import add_deliberate, options_of
 from commands.forking import add_fork, add_replay
 from commands.hints import default_url
+from commands.tasking import add_context, add_derive
 from commands.tending import add_deadletter, add_streams
 from engine.errors import ConclaveError, InvalidRequest
 
 if TYPE_CHECKING:
     from commands.watch import Form, Screen
+    from conclave import Client
 
 PLAN = Path(__file__).resolve().parent / "examples" / "plan-approved.json"
 
@@ -71,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_reading(commands)
     add_replay(commands).set_defaults(run=_replay)
     add_fork(commands).set_defaults(run=_fork)
+    add_derive(commands).set_defaults(run=_derive)
+    add_context(commands).set_defaults(run=_context)
     add_streams(commands).set_defaults(run=_streams)
     add_deadletter(commands).set_defaults(run=_deadletter)
     return parser
@@ -213,15 +218,13 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> None:
-    from commands.client import Client
     from commands.doctor import Ports, doctor
 
-    with Client(options.url) as client:
+    with _client(options) as client:
         doctor(client, Ports(options.port, options.grpc_port, options.nats_port), _console())
 
 
 def _deliberate(options: argparse.Namespace) -> None:
-    from commands.client import Client
     from commands.deliberate import Ask, deliberate, detach, new_id
 
     ask = Ask(
@@ -236,43 +239,39 @@ def _deliberate(options: argparse.Namespace) -> None:
         how=options_of(options),
     )
     screen, form = _screen(), _form(options)
-    with Client(options.url, screen.beside(form).print) as client:
+    with _client(options, screen.beside(form).print) as client:
         (detach if options.detach else deliberate)(client, ask, form, screen)
 
 
 def _plan(options: argparse.Namespace) -> None:
-    from commands.client import Client
     from commands.plan import plan
 
-    with Client(options.url) as client:
+    with _client(options) as client:
         plan(client, options.file, options.bus, _form(options), _screen())
 
 
 def _one(options: argparse.Namespace) -> None:
-    from commands.client import Client
     from commands.show import cancel, show
     from commands.watch import watch
 
     screen, form = _screen(), _form(options)
-    with Client(options.url, screen.beside(form).print) as client:
+    with _client(options, screen.beside(form).print) as client:
         does = {"watch": watch, "show": show, "cancel": cancel}[options.command]
         does(client, options.id, form, screen)
 
 
 def _replay(options: argparse.Namespace) -> None:
-    from commands.client import Client
     from commands.replay import replay, replay_file
 
     if options.file:
         replay_file(options.file, _form(options), _screen())
         return
     screen, form = _screen(), _form(options)
-    with Client(options.url, screen.beside(form).print) as client:
+    with _client(options, screen.beside(form).print) as client:
         replay(client, options.id, form, screen)
 
 
 def _fork(options: argparse.Namespace) -> None:
-    from commands.client import Client
     from commands.deliberate import new_id
     from commands.fork import Change, fork
 
@@ -285,23 +284,37 @@ def _fork(options: argparse.Namespace) -> None:
         model=options.model,
     )
     screen, form = _screen(), _form(options)
-    with Client(options.url, screen.beside(form).print) as client:
+    with _client(options, screen.beside(form).print) as client:
         fork(client, change, form, screen)
 
 
 def _story(options: argparse.Namespace) -> None:
-    from commands.client import Client
     from commands.look import story
 
-    with Client(options.url) as client:
+    with _client(options) as client:
         story(client, options.id, _form(options), _screen())
 
 
+def _derive(options: argparse.Namespace) -> None:
+    from commands.tasking import plan_of
+    from commands.tasks import derive
+
+    with _client(options) as client:
+        derive(client, plan_of(options), options.key, _form(options), _screen())
+
+
+def _context(options: argparse.Namespace) -> None:
+    from commands.tasking import sight_of
+    from commands.tasks import context
+
+    with _client(options) as client:
+        context(client, sight_of(options), _form(options), _screen())
+
+
 def _list(options: argparse.Namespace) -> None:
-    from commands.client import Client
     from commands.look import deliberations
 
-    with Client(options.url) as client:
+    with _client(options) as client:
         deliberations(client, options.limit, options.before, _form(options), _screen())
 
 
@@ -332,12 +345,19 @@ def _deadletter(options: argparse.Namespace) -> None:
 
 
 def _whole(options: argparse.Namespace) -> None:
-    from commands.client import Client
     from commands.look import councils, status
 
-    with Client(options.url) as client:
+    with _client(options) as client:
         does = {"councils": councils, "status": status}[options.command]
         does(client, _form(options), _screen())
+
+
+def _client(options: argparse.Namespace, say: Callable[[str], None] | None = None) -> Client:
+    """The server that is asked; who looks at the screen hears at once that nobody is there."""
+    from conclave import Client
+    from conclave.following import silent
+
+    return Client(options.url, say or silent, retries_s=())
 
 
 def _form(options: argparse.Namespace) -> Form:

@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from commands.asking import words
-from commands.client import BrokenOff, Client
 from commands.hints import command
 from commands.watch import Form, Screen, conclude, follow, json_out
+from conclave import BrokenOff, Client
 from engine.errors import SetupError
 
 
@@ -68,7 +68,7 @@ def deliberate(client: Client, ask: Ask, form: Form, screen: Screen) -> None:
     request = ask.request()
     again = _again(ask, form, client.url)
     try:
-        state = follow(client.deliberate(request), form, screen)
+        state = follow(client.stream(request), form, screen)
     except KeyboardInterrupt:
         left = "suspended, unless somebody else waits for it. To go on:"
         raise KeyboardInterrupt(f"{left}  {again}") from None
@@ -79,7 +79,7 @@ def deliberate(client: Client, ask: Ask, form: Form, screen: Screen) -> None:
 
 def detach(client: Client, ask: Ask, form: Form, screen: Screen) -> None:
     """Ask and leave: it runs to its end by itself."""
-    found = client.begin(ask.request())
+    found = client.accept(ask.request())
     if form is Form.JSON:
         json_out(screen, found.model_dump_json())
         return

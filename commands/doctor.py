@@ -26,9 +26,10 @@ from actors.nats_server import HOST, nats_binary, require_free
 from actors.small_model import NAME, cache_dir
 from commands import checks
 from commands.checks import Check, Holder, Verdict
-from commands.client import Client, is_here
 from commands.hints import default_url
 from commands.view import clean
+from conclave import Client
+from conclave.server import is_here
 from engine.errors import ConclaveError, SetupError
 
 COMMAND_WITHIN_S = 10.0
@@ -144,7 +145,8 @@ def _number(path: Path) -> int | None:
 
 def _status(client: Client) -> tuple[Mapping[str, Any], str]:
     try:
-        return client.status(), ""
+        found = client.document("/v1/status")
+        return (found, "") if isinstance(found, dict) else ({}, "its status is no object")
     except ConclaveError as error:
         return {}, str(error)
 
@@ -239,7 +241,7 @@ def _http_holder(client: Client, port: int, trouble: str) -> Holder:
     asked = httpx.URL(client.url)
     if not trouble and (asked.port or 80) == port:
         return Holder.CONCLAVE
-    with Client(f"http://{HOST}:{port}") as other:
+    with Client(f"http://{HOST}:{port}", retries_s=()) as other:
         return Holder.OTHER if _status(other)[1] else Holder.CONCLAVE
 
 

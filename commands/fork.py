@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from commands.client import BrokenOff, Client
 from commands.hints import command
 from commands.view import clean
-from commands.watch import Form, NoDecision, Screen, follow, json_out, show_result, stored
+from commands.watch import Form, NoDecision, Screen, follow, json_out, show_result
+from conclave import BrokenOff, Client
 from engine.data import Data
 from engine.flips import Flip, compare
 from engine.results import Result
@@ -49,14 +49,14 @@ def fork(client: Client, change: Change, form: Form, screen: Screen) -> None:
     """Fork, stay until the decision, and show it and what flipped; NoDecision if it fails."""
     again = command("fork", *change.words(), url=client.url)
     try:
-        state = follow(client.fork(change.origin, change.request()), form, screen)
+        state = follow(client.stream_fork(change.origin, change.request()), form, screen)
     except KeyboardInterrupt:
         left = "suspended, unless somebody else waits for it. To go on:"
         raise KeyboardInterrupt(f"{left}  {again}") from None
     except BrokenOff as broken:
         raise BrokenOff(f"{broken}. To go on:  {again}") from broken
-    found = stored(client, state)
-    flip = compare(fold(client.events(change.origin)), state)
+    found = client.outcome(state)
+    flip = compare(fold(client.watch(change.origin)), state)
     if form in (Form.JSON, Form.JSON_LINES):
         json_out(screen, Forked(fork=found, flip=flip).model_dump_json())
     else:

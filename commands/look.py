@@ -1,6 +1,6 @@
 """What a running engine says of itself, as tables and text; knows nothing of single deliberations.
 
-The answers are read leniently: what a server of another version leaves out is not shown.
+Status and councils are read leniently: what a server of another version leaves out is not shown.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from commands.client import Client
 from commands.view import clean
 from commands.watch import Form, Screen, json_out
+from conclave import Client
 
 STYLES = {
     "healthy": "green",
@@ -36,7 +36,7 @@ STYLES = {
 
 def councils(client: Client, form: Form, screen: Screen) -> None:
     """Every council: who sits on it, what it does, which models it speaks through."""
-    found = client.councils()
+    found = [_object(one) for one in _list(client.document("/v1/councils"))]
     if form is Form.JSON:
         json_out(screen, json.dumps(found))
         return
@@ -65,9 +65,9 @@ def deliberations(
     client: Client, limit: int, before: int | None, form: Form, screen: Screen
 ) -> None:
     """What the journal holds, the one begun last first, and how to ask for what comes behind."""
-    found = client.page(limit, before)
+    found = client.list(limit, before)
     if form is Form.JSON:
-        json_out(screen, json.dumps(found))
+        json_out(screen, found.model_dump_json())
         return
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     table.add_column("deliberation", style="bold", overflow="fold")
@@ -75,22 +75,22 @@ def deliberations(
     table.add_column("status", no_wrap=True)
     table.add_column("began", no_wrap=True)
     table.add_column("story", overflow="fold")
-    for one in _several(found, "deliberations"):
+    for one in found.deliberations:
         table.add_row(
-            Text(_word(one, "id")),
-            Text(_word(one, "role")),
-            _coloured(_word(one, "status")),
-            _at(one.get("began")),
-            Text(_word(one, "story_id")),
+            Text(clean(one.id)),
+            Text(clean(one.role)),
+            _coloured(one.status),
+            _at(one.began),
+            Text(clean(one.story_id)),
         )
     screen.out.print(table)
-    if found.get("before") is not None:
-        screen.out.print(f"more: --before {_word(found, 'before')}", highlight=False)
+    if found.before is not None:
+        screen.out.print(f"more: --before {found.before}", highlight=False)
 
 
 def status(client: Client, form: Form, screen: Screen) -> None:
     """How the whole stands: its health, what is wrong, where it listens, what it has done."""
-    found = client.status()
+    found = _object(client.document("/v1/status"))
     if form is Form.JSON:
         json_out(screen, json.dumps(found))
         return
@@ -117,13 +117,11 @@ def story(client: Client, id: str, form: Form, screen: Screen) -> None:
     """What the agents of the next deliberation of a story will be shown, and its hash."""
     found = client.story(id)
     if form is Form.JSON:
-        json_out(screen, json.dumps(found))
+        json_out(screen, found.model_dump_json())
         return
-    notes = len(_several(found, "notes"))
-    facts = f"{_word(found, 'story_id')}: {notes} notes, hash {_word(found, 'hash')}"
+    facts = f"{clean(found.story_id)}: {len(found.notes)} notes, hash {found.hash}"
     screen.out.print(facts, style="dim", highlight=False, soft_wrap=True, markup=False)
-    text = clean(str(found.get("text", "")))
-    screen.out.print(text, highlight=False, soft_wrap=True, markup=False)
+    screen.out.print(clean(found.text), highlight=False, soft_wrap=True, markup=False)
 
 
 def _stats(stats: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -170,18 +168,23 @@ def _word(found: Mapping[str, Any], name: str) -> str:
 
 
 def _several(found: Mapping[str, Any], name: str) -> list[Any]:
-    value = found.get(name)
+    return _list(found.get(name))
+
+
+def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _since(at: object) -> str:
     return _lasting(time.time() - at) if isinstance(at, int | float) else "-"
 
 
-def _at(moment: object) -> str:
+def _at(moment: float) -> str:
     """A moment in the reader's own time."""
-    if not isinstance(moment, int | float):
-        return "-"
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
 
 

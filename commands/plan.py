@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.text import Text
 
-from commands.client import Away, Client
 from commands.hints import command
 from commands.plans import follow, publish, read_plan, understood
 from commands.summary import EXCERPT_LINES, summary
 from commands.view import Row, clean
 from commands.watch import Form, NoDecision, Screen, json_out
-from engine.errors import SetupError
+from conclave import Client, Unreachable
 from engine.planning import SUBJECT, PlanApproved, tasks
 from engine.results import Result, result
 from engine.types import Task
@@ -26,7 +25,7 @@ def plan(client: Client, file: Path, bus: str, form: Form, screen: Screen) -> No
     `bus` is asked of the engine where it is empty.
     """
     data = read_plan(file)
-    url = bus or _bus_of(client)
+    url = bus or client.status().bus.url
     roles = _roles(client, understood(data, 1), bus)
     tasks(understood(data, 1), roles)  # an unknown role is said before anything is published
     event = asyncio.run(publish(url, data, "conclave-cli"))
@@ -67,19 +66,11 @@ def _followed(
     return [result(row.state) for row in rows]
 
 
-def _bus_of(client: Client) -> str:
-    bus = client.status().get("bus")
-    url = bus.get("url") if isinstance(bus, Mapping) else None
-    if not isinstance(url, str) or not url:
-        raise SetupError(f"{client.url} does not tell its bus", "Name it: --bus nats://HOST:4222")
-    return url
-
-
 def _roles(client: Client, event: PlanApproved, bus: str) -> tuple[str, ...]:
     """The councils there are; who names the bus may do without an engine that can be asked."""
     try:
-        return tuple(str(council.get("role", "")) for council in client.councils())
-    except Away:
+        return tuple(council.role for council in client.councils())
+    except Unreachable:
         if not bus or not event.plan.roles:
             raise
         return event.plan.roles

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from commands.client import Client
 from commands.view import clean
 from commands.watch import Form, Screen, json_out
+from conclave import Client
 from engine.errors import ConclaveError, InvalidRequest, SetupError
 from engine.events import Decided, Failed, Record
 from engine.replay import Replay
@@ -25,7 +25,7 @@ def replay(client: Client, id: str, form: Form, screen: Screen) -> None:
     """Replay what the server has of a deliberation; NotReproduced if it ends otherwise."""
     if client.read(id).status not in ("completed", "failed"):
         raise InvalidRequest("id", f"{id!r} has not ended; there is nothing to reproduce yet")
-    _show(id, client.events(id), form, screen)
+    _show(id, client.watch(id), form, screen)
 
 
 def replay_file(file: Path, form: Form, screen: Screen) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from commands.client import Client
 from commands.hints import command
 from commands.watch import Form, Screen, show_result
+from conclave import Client
 
 
 def show(client: Client, id: str, form: Form, screen: Screen) -> None:

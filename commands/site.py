@@ -23,10 +23,10 @@ from actors.bus import connect, place
 from actors.embedded import local_ray, nats_server
 from actors.nats_server import NatsServer, free_port, require_free
 from actors.small_model import cache_dir, materialise_small_model
-from commands.client import is_here
 from commands.cluster import errors_into, joined, require_fit
 from commands.config_file import read_config
 from commands.reach import bus_at
+from conclave.server import is_here
 from engine.config import BusConfig, Config, GrpcConfig, HttpConfig, PoolConfig, fleet_councils
 from engine.errors import SetupError
 from engine.types import Budgets, Sampling

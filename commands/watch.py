@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from commands.client import Away, Client, Refused
 from commands.stage import by_a_moving_line, by_lines, on_a_board
 from commands.summary import summary
 from commands.view import clean
+from conclave import Client
 from engine.errors import ConclaveError
 from engine.events import Record
-from engine.results import Result, result
+from engine.results import Result
 from engine.transcript import Transcript
 
 
@@ -45,7 +45,7 @@ class NoDecision(ConclaveError):
 def watch(client: Client, id: str, form: Form, screen: Screen) -> None:
     """Replay a deliberation and go on live until it ends; NoDecision if it fails."""
     try:
-        state = follow(client.events(id), form, screen)
+        state = follow(client.watch(id), form, screen)
     except KeyboardInterrupt:
         left = (
             "not watched any more; it goes on if it was detached or if somebody else waits for it"
@@ -70,7 +70,7 @@ def follow(records: Iterable[Record], form: Form, screen: Screen) -> Transcript:
 
 def conclude(client: Client, state: Transcript, form: Form, screen: Screen) -> None:
     """Show how it ended; NoDecision if it failed."""
-    found = stored(client, state)
+    found = client.outcome(state)
     if form is not Form.JSON_LINES:
         show_result(found, form, screen)
     if found.decision is None:
@@ -90,12 +90,3 @@ def show_result(found: Result, form: Form, screen: Screen) -> None:
 def json_out(screen: Screen, document: str) -> None:
     """One JSON document in one line, whatever the screen's width."""
     print(document, file=screen.out.file, flush=True)
-
-
-def stored(client: Client, state: Transcript) -> Result:
-    """What the server has kept; what was heard if it cannot be asked any more."""
-    assert state.task is not None
-    try:
-        return client.read(state.task.id)
-    except (Away, Refused):
-        return result(state, durable=False)

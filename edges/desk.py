@@ -7,10 +7,8 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
-from actors.answer import AgentHealth
-from actors.bridge import Health
 from actors.bus import shown
 from actors.calls import ActorAway, call
 from actors.councils import Councils, Find, find_actor
@@ -25,96 +23,19 @@ from actors.sight import Context, Sight
 from actors.supervisor import Post, State
 from edges.asked import DeliberationRequest, seconds
 from edges.forking import ForkRequest
+from edges.views import BusStatus, CouncilInfo, PoolStatus, Standing, Stats, Status, StoryView
 from engine.caps import council_of
 from engine.config import Config
 from engine.data import Data
 from engine.errors import Away, ConclaveError, InvalidRequest, NotFound, Unavailable
 from engine.events import END, Record
 from engine.fanout import ended, merge
-from engine.story import Note
 from engine.types import OUTSIDE, Task
-
-Standing = Literal["healthy", "degraded", "unhealthy"]
 
 DURABLE_WITHIN_S = 5.0
 COUNTED_WITHIN_S = 10.0
 ANSWER_WITHIN_S = 3.0
 """How long a question about how things stand may take, where asking again costs nothing."""
-
-
-class CouncilInfo(Data):
-    """One council as a client sees it. `pid` and `since` name the actor's incarnation.
-
-    It is `degraded` while one of its pools has no engine that is ready.
-    """
-
-    council_id: str
-    role: str
-    num_agents: int
-    agents: tuple[str, ...]
-    status: Literal["idle", "busy", "degraded", "away"]
-    models: tuple[str, ...]
-    running: tuple[str, ...]
-    pid: int | None
-    since: float | None
-
-
-class Stats(Data):
-    """What the journal counts: the ended deliberations it has held since this replica counts.
-
-    The time is that of work, without suspensions. `active_councils` are those that answer now.
-    Orchestrations are not offered yet.
-    """
-
-    total_deliberations: int
-    total_orchestrations: int
-    avg_deliberation_time_ms: float
-    active_councils: int
-    role_counts: dict[str, int]
-
-
-class BusStatus(Data):
-    """The bus, its credentials left out, and the bridge; None where that does not answer."""
-
-    url: str
-    bridge: Health | None
-
-
-class PoolStatus(Data):
-    """The agent actors of one pool; None for each that does not answer."""
-
-    name: str
-    model: str
-    agents: tuple[AgentHealth | None, ...]
-
-
-class Status(Data):
-    """The whole engine as it stands: `unhealthy` can decide nothing, `degraded` not everything.
-
-    `uptime_seconds` is the supervisor's. `stats` is None where the journal cannot be read.
-    """
-
-    status: Standing
-    version: str
-    uptime_seconds: int
-    troubles: tuple[str, ...]
-    stats: Stats | None
-    pools: tuple[PoolStatus, ...]
-    bus: BusStatus
-
-
-class StoryView(Data):
-    """What is known of a story: `text` is what agents are shown, `hash` its SHA-256.
-
-    `notes` are what it is made of; `left_out` are older ones that did not fit.
-    """
-
-    story_id: str
-    version: int
-    hash: str
-    text: str
-    notes: tuple[Note, ...]
-    left_out: int
 
 
 class Readiness(Data):

@@ -16,9 +16,10 @@ from actors.codec import write
 from actors.pb import orchestrator_pb2 as pb
 from actors.progress import Progress
 from edges.asked import DeliberationRequest, invalid
-from edges.desk import CouncilInfo, Desk, Stats
+from edges.desk import Desk
 from edges.rpcs import RPCS, GrpcContext, Refused, not_yet, streaming, unary
 from edges.tasks_rpcs import TasksRpcs
+from edges.views import CouncilInfo, Stats
 from engine.errors import InvalidRequest
 from engine.events import Failed
 from engine.transcript import Transcript

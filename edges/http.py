@@ -19,10 +19,11 @@ from actors.listing import Page
 from actors.run import Conclusion
 from edges.asked import read_request, request_schema, standing_alone
 from edges.bodies import read_within
-from edges.desk import CouncilInfo, Desk, Status, StoryView
+from edges.desk import Desk
 from edges.forking import ForkRequest, read_fork
 from edges.refusals import Problem, problem
 from edges.sse import MEDIA_TYPE, server_sent
+from edges.views import CouncilInfo, Status, StoryView
 from engine.caps import EVENTS, FORKS
 from engine.errors import ConclaveError, InvalidRequest
 from engine.events import Record

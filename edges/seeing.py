@@ -5,105 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
 from actors.run import Conclusion
 from actors.sight import Sight
 from edges.asked import DeliberationRequest, invalid
 from edges.desk import Desk
+from edges.tasks import ContextOptions, ContextRequest, TaskContext
 from engine.arrival import Arrival
 from engine.config import Config
-from engine.data import Data
-from engine.deriving import Name, Role, requests_of, tasks_of
+from engine.deriving import requests_of, tasks_of
 from engine.errors import InvalidRequest, NotDerived, NotFound, Unavailable
-from engine.options import MOST
 from engine.requests import ASKED, requested
-from engine.seen import SCOPES, Seen, asked, chosen, seat
+from engine.seen import SCOPES, asked, chosen, seat
 from engine.transcript import Transcript
-from engine.transitions import StoryPhase
 from engine.types import Phase, Task
 from engine.wording import wording
 
 TAKEN_UP_WITHIN_S = 5.0
 """Nobody answers when a deliberation is taken up to be looked at: its next turn comes at once."""
-
-Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
-
-
-class ContextOptions(Data):
-    """What is shown of the story, and of the rest.
-
-    Milestones are its timeline, updates its summaries; where none of the three is included, all
-    are. `max_events` is how many of the newest there are, 0 for all. `scopes` are the parts beside
-    the task that are shown, all where none is named: rubric, requirements, context, story.
-    """
-
-    include_timeline: bool = False
-    include_decisions: bool = False
-    include_summaries: bool = False
-    max_events: int = Field(default=0, ge=0, le=MOST)
-    scopes: tuple[str, ...] = Field(default=(), max_length=64)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of notes that are included; none stands for all."""
-        said = {
-            "milestone": self.include_timeline,
-            "decision": self.include_decisions,
-            "update": self.include_summaries,
-        }
-        return tuple(kind for kind, included in said.items() if included)
-
-
-class ContextRequest(Data):
-    """Whose eyes a task is to be looked at with.
-
-    It is one that a council was asked, one of a derivation, or with `text` one that nobody was
-    asked yet. Without a `role` it is the task's own, without an `agent_id` the role's first agent.
-    `story_id`, or else `case_id`, names another story than the task's.
-
-    A phase of a story (DRAFT, DESIGN, BUILD, TEST, DOCS) or none is for what the agent sees first:
-    the prompt of its draft, whatever the story's phase. The others are turns of a deliberation that
-    has got so far: critique, revise, vote, merge, judge.
-    """
-
-    task_id: Word = ""
-    text: str = ""
-    case_id: Name = ""
-    story_id: Name = ""
-    role: Role = ""
-    phase: Word = ""
-    agent_id: Word = ""
-    options: ContextOptions = ContextOptions()
-
-    @property
-    def turn(self) -> Phase:
-        """The turn that is to be shown; InvalidRequest where the phase is none."""
-        said = self.phase.lower()
-        if said.upper() in ("", *StoryPhase.__members__):
-            return Phase.DRAFT
-        if said not in [*Phase]:
-            known = ", ".join((*StoryPhase, *(phase.value for phase in Phase)))
-            raise InvalidRequest("phase", f"no phase {self.phase!r}; known phases: {known}")
-        return Phase(said)
-
-
-class TaskContext(Data):
-    """What one agent sees: `context_text` is all of it, the `blocks` are its parts in order.
-
-    `token_count` is by the agent's model, with its chat template; `version_hash` is the SHA-256 of
-    the text. The same task, seen so again, has the same one as long as nothing of it has changed.
-    """
-
-    task_id: str
-    role: str
-    agent_id: str
-    context_text: str
-    blocks: Seen
-    token_count: int
-    version_hash: str
 
 
 class _Known(NamedTuple):
@@ -229,11 +151,3 @@ def _speaker(found: Conclusion, turn: Phase) -> str:
     events = (record.event for record in found.records)
     turns: Sequence[str] = [e.agent for e in events if e.kind == "asked" and e.phase is turn]
     return next(iter(turns), "")
-
-
-def read_context(body: bytes) -> ContextRequest:
-    """A request out of JSON; InvalidRequest names the first field that is wrong."""
-    try:
-        return ContextRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from error

@@ -9,11 +9,19 @@ from fastapi import Header, Request
 
 from edges.asked import standing_alone
 from edges.bodies import read_within
-from edges.deriving import Derivation, DerivationRequest, derive, read_derivation
+from edges.deriving import derive
 from edges.desk import Desk
 from edges.http import api, body_of
 from edges.refusals import Problem
-from edges.seeing import ContextRequest, TaskContext, context, read_context
+from edges.seeing import context
+from edges.tasks import (
+    ContextRequest,
+    Derivation,
+    DerivationRequest,
+    TaskContext,
+    read_context,
+    read_derivation,
+)
 
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {

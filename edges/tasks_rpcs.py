@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from actors.codec import write
 from actors.pb import orchestrator_pb2 as pb
 from edges.asked import invalid
-from edges.deriving import Derivation, DerivationRequest, derive
+from edges.deriving import derive
 from edges.desk import Desk
 from edges.rpcs import GrpcContext, unary
-from edges.seeing import ContextRequest, context
+from edges.seeing import context
+from edges.tasks import ContextRequest, Derivation, DerivationRequest
 from engine.errors import InvalidRequest
 
 

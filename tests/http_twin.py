@@ -21,16 +21,19 @@ from fastapi.responses import StreamingResponse
 from actors.bridge import Health
 from actors.listing import Listed, Page
 from edges.asked import read_request
-from edges.desk import BusStatus, CouncilInfo, PoolStatus, Stats, Status, StoryView
 from edges.forking import read_fork
 from edges.refusals import Problem, problem
+from edges.tasks import Derivation, TaskContext
+from edges.views import BusStatus, CouncilInfo, PoolStatus, Stats, Status, StoryView
 from engine.config import Config, PoolConfig
 from engine.decision import failed
 from engine.deliberation import deliberate
+from engine.deriving import AtomicTask, TaskConstraints
 from engine.errors import ConclaveError, Conflict, Ended, NotFound
 from engine.events import Event, Record, Suspended
 from engine.forks import origin_of
 from engine.results import result
+from engine.seen import Seen
 from engine.story import Note, Story
 from engine.testing import ScriptedModel, words
 from engine.transcript import Outcome, Transcript, fold
@@ -65,7 +68,7 @@ class Twin:
 
     `cuts` holds, for each event stream to come, after how many records it ends or what problem it
     then tells; None lets it go on. `hold` is the number of records after which streams wait for
-    `gate`. `pace_s` is the real time between two records.
+    `gate`. `pace_s` is the real time between two records, `slow_s` that until any answer.
     """
 
     def __init__(self) -> None:
@@ -77,7 +80,7 @@ class Twin:
         self.answer: Response | None = None
         self.cuts: list[tuple[int, Refusal | None] | None] = []
         self.hold = 0
-        self.pace_s = 0.0
+        self.pace_s = self.slow_s = 0.0
         self.bus_url = CONFIG.bus.url
         self.gate = threading.Event()
         self.left: list[str] = []
@@ -184,10 +187,7 @@ def app_of(twin: Twin) -> FastAPI:
         text = found.model_dump_json()
         return Response(text, found.status, media_type="application/problem+json")
 
-    def streamed(id: str, request: Request, attached: bool) -> Response:
-        after = int(request.headers.get("last-event-id", "0"))
-        events = twin.stream(id, after, attached)
-        return StreamingResponse(events, media_type="text/event-stream")
+    streamed = partial(_streamed, twin)
 
     @app.post("/v1/deliberations")
     async def post(request: Request) -> Response:
@@ -229,6 +229,14 @@ def app_of(twin: Twin) -> FastAPI:
     return app
 
 
+def _streamed(twin: Twin, id: str, request: Request, attached: bool) -> Response:
+    after = 0 if attached else int(request.headers.get("last-event-id", "0"))
+    if not attached and fold(twin.records[id]).end and after >= len(twin.records[id]):
+        return Response(status_code=204)
+    events = twin.stream(id, after, attached)
+    return StreamingResponse(events, media_type="text/event-stream")
+
+
 def _add_whole(app: FastAPI, twin: Twin) -> None:
     @app.get("/v1/stories/{id:path}")
     async def story(id: str, request: Request) -> Any:
@@ -246,6 +254,16 @@ def _add_whole(app: FastAPI, twin: Twin) -> None:
             before=shown[-1][0] if len(begun) > limit else None,
         )
 
+    @app.post("/v1/derivations")
+    async def derivation(request: Request) -> Any:
+        await _note(twin, request)
+        return twin.answer or _derivation()
+
+    @app.post("/v1/context")
+    async def context(request: Request) -> Any:
+        await _note(twin, request)
+        return twin.answer or _context()
+
     @app.get("/v1/{what}")
     async def whole(what: str, request: Request) -> Any:
         await _note(twin, request)
@@ -257,6 +275,7 @@ async def _note(twin: Twin, request: Request) -> dict[str, Any]:
     raw = await request.body()
     body: dict[str, Any] = json.loads(raw) if raw else {}
     twin.asked.append(Asked(f"{request.method} {request.url.path}", dict(request.headers), body))
+    await asyncio.sleep(twin.slow_s)
     if twin.refusal is not None:
         raise twin.refusal
     return body
@@ -267,6 +286,52 @@ def _story(id: str) -> StoryView:
     note = Note(kind="milestone", id="m-1", at=BEGAN, text="It\x1b ticks", event="e", seq=1)
     found = Story(story_id=id).noting(note, 1, 8192)
     return StoryView(hash=found.hash, text=found.text, **dict(found))
+
+
+def _derivation() -> Derivation:
+    """Two tasks, of which one tries to steer a terminal."""
+    constraints = TaskConstraints(rubric="", requirements=(), metadata={})
+    first, second = (
+        AtomicTask(
+            task_id=f"derivation-1.{place}",
+            role=role,
+            description=description,
+            dependencies=before,
+            constraints=constraints,
+            case_id="s-1",
+            plan_id="p-1",
+            priority=place,
+        )
+        for place, role, description, before in (
+            (1, "DEV", "Build\x1b it", ()),
+            (2, "QA", "Test it", ("derivation-1.1",)),
+        )
+    )
+    return Derivation(
+        derivation_id="derivation-1",
+        case_id="s-1",
+        plan_id="p-1",
+        story_id="s-1",
+        tasks=(first, second),
+        total_tasks=2,
+        author_id="agent-architect-002",
+        published=2,
+        durable=True,
+    )
+
+
+def _context() -> TaskContext:
+    """A prompt of few words."""
+    blocks = Seen(system="You sit", context="[bold]<task>\x1b</task>", question="Solve it")
+    return TaskContext(
+        task_id="t-1",
+        role="DEV",
+        agent_id="agent-dev-001",
+        context_text=blocks.text,
+        blocks=blocks,
+        token_count=7,
+        version_hash=blocks.hash,
+    )
 
 
 def _listed(state: Transcript) -> Listed:

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator
 from typing import Literal
 
 from actors.run import Conclusion
-from edges.desk import CouncilInfo, Desk, Stats, Status
+from edges.desk import Desk
+from edges.views import CouncilInfo, Stats, Status
 from engine.config import Config, PoolConfig, fleet_councils
 from engine.decision import failed
 from engine.deliberation import deliberate

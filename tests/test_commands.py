@@ -17,9 +17,9 @@ from http_twin import Refusal, Twin, suspended
 from rich.console import Console
 
 from cli import main
-from commands.client import BrokenOff, Client
 from commands.deliberate import Ask, deliberate
 from commands.watch import Form, Screen
+from conclave import BrokenOff, Client
 from engine.events import Record
 from engine.options import Options, Rule, Topology
 from engine.policies import POLICIES
@@ -427,7 +427,7 @@ def test_nobody_there(words: str, capsys: Capture) -> None:
     assert main(["--url", "http://127.0.0.1:1", *words.split()]) == 1
     assert one_line(capsys) == (
         "conclave: nothing answers at http://127.0.0.1:1; start it with `conclave serve`, "
-        "or name another with --url\n"
+        "or name another (--url)\n"
     )
 
 

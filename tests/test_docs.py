@@ -26,7 +26,7 @@ from engine.topologies import peers, wanted
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "deliberation.md").read_text()
 README = (ROOT / "README.md").read_text()
-FOLDERS = ("engine", "actors", "edges", "commands", "bench", "chaos", "tools")
+FOLDERS = ("engine", "actors", "edges", "commands", "conclave", "bench", "chaos", "tools")
 FILES = [
     *(path for folder in FOLDERS for path in sorted((ROOT / folder).glob("[!_]*.py"))),
     *(ROOT / name for name in ("engine/__main__.py", "serve_app.py", "cli.py")),

@@ -16,7 +16,7 @@ from actors.nats_server import free_port
 from cli import main
 from commands import checks, doctor
 from commands.checks import GIB, MIB, Check, Holder, Verdict
-from commands.client import Client
+from conclave import Client
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
 FOLDER = Path("/models/Small")
@@ -123,7 +123,7 @@ def test_an_odd_machine_is_told_of_and_ends_nothing(
     monkeypatch.setattr(doctor.Path, "read_text", gone)
     monkeypatch.setattr(doctor.Path, "iterdir", gone)
     monkeypatch.setenv("CONCLAVE_CACHE", str(tmp_path))
-    with Client("http://127.0.0.1:1") as client:
+    with Client("http://127.0.0.1:1", retries_s=()) as client:
         shown = run(client, doctor.Ports(free_port(), free_port(), free_port()))
     for part in ("not installed", "cannot be measured", "cannot be used", "is not there"):
         assert part in " ".join(shown.split())
@@ -139,7 +139,11 @@ def test_a_package_that_cannot_be_imported() -> None:
 def test_who_holds_a_port(twin: Twin) -> None:
     """Ours is known by its answer, on any address; all others are others."""
     here = int(twin.url.rpartition(":")[2])
-    with socket.socket() as other, Client(twin.url) as ours, Client("http://127.0.0.1:1") as away:
+    with (
+        socket.socket() as other,
+        Client(twin.url) as ours,
+        Client("http://127.0.0.1:1", retries_s=()) as away,
+    ):
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]

@@ -1,6 +1,7 @@
-"""Claims about who may import whom: cli -> commands, serve_app -> edges -> actors -> engine."""
+"""Claims about who may import whom: cli -> commands -> conclave -> edges -> actors -> engine."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from tools.pure import imported
 
 ROOT = Path(__file__).resolve().parent.parent
-LAYERS = {"engine": 0, "actors": 1, "edges": 2, "serve_app": 3, "commands": 4, "cli": 5}
-PACKAGES = ("engine", "actors", "edges", "commands")
+LAYERS = {"engine": 0, "actors": 1, "edges": 2, "conclave": 3, "serve_app": 3}
+LAYERS |= {"commands": 4, "cli": 5}
+PACKAGES = ("engine", "actors", "edges", "conclave", "commands")
 FILES = [p for top in PACKAGES for p in sorted((ROOT / top).rglob("*.py"))]
 FILES += [ROOT / f"{name}.py" for name in ("serve_app", "cli")]
 
@@ -38,3 +40,10 @@ def test_the_engine_has_no_clock_and_no_chance(path: Path) -> None:
     """Time, randomness, environment and processes stay outside."""
     assert not imported(path) & {"time", "random", "uuid", "secrets", "os", "socket"}
     assert not re.search(r"\b(now|utcnow|today)\(", path.read_text())
+
+
+def test_the_python_client_needs_neither_ray_nor_the_doors() -> None:
+    """Whoever imports it waits for none of the large libraries."""
+    large = ("ray", "fastapi", "grpc", "vllm", "torch")
+    code = f"import sys, conclave; print([name for name in {large} if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT) == b"[]\n"

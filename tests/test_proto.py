@@ -213,6 +213,6 @@ def test_our_proto_folder_does_not_hide_proto_plus() -> None:
 def test_every_package_is_installed() -> None:
     """A folder with an __init__.py that pyproject.toml forgets is missing from the wheel."""
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    tops = ("engine", "actors", "edges", "commands")
+    tops = ("engine", "actors", "edges", "commands", "conclave")
     found = [init.parent for top in tops for init in (ROOT / top).rglob("__init__.py")]
     assert {".".join(folder.relative_to(ROOT).parts) for folder in found} == set(listed)

@@ -16,7 +16,8 @@ STAGES_PY = str(Path(__file__).resolve())
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ["-m", "pytest", "-q", "-m"]
 QUICK = [*PYTEST, "not nats and not ray and not model"]
-TYPED = ["engine", "actors", "edges", "commands", "bench", "chaos", "serve_app.py", "cli.py"]
+PACKAGES = ["engine", "actors", "edges", "conclave", "commands"]
+TYPED = [*PACKAGES, "bench", "chaos", "serve_app.py", "cli.py"]
 COVERAGE_PERCENT = 97
 PURE, FAR = test_files()
 # They run the same lines thousands of times, which takes twice as long where lines are counted.

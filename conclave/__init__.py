@@ -1,0 +1,20 @@
+"""What a Python program needs to use a running engine; knows nothing of what runs behind it."""
+
+from conclave.asynchronous import AsyncClient
+from conclave.client import Client
+from conclave.failures import BrokenOff, Refused, Unreachable
+from edges.asked import DeliberationRequest
+from edges.forking import ForkRequest
+from edges.tasks import ContextRequest, DerivationRequest
+
+__all__ = [
+    "AsyncClient",
+    "BrokenOff",
+    "Client",
+    "ContextRequest",
+    "DeliberationRequest",
+    "DerivationRequest",
+    "ForkRequest",
+    "Refused",
+    "Unreachable",
+]

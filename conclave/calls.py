@@ -1,0 +1,174 @@
+"""Each call of the HTTP API as data: what is sent, and what its answer is; sends nothing.
+
+A call that is `repeatable` may be sent twice and be done once. Those that begin something are, by
+an id or a key that they carry.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+from pydantic import TypeAdapter
+
+from actors.listing import Page
+from edges.asked import DeliberationRequest
+from edges.forking import ForkRequest
+from edges.tasks import ContextRequest, Derivation, DerivationRequest, TaskContext
+from edges.views import CouncilInfo, Status, StoryView
+from engine.data import Data
+from engine.errors import InvalidRequest
+from engine.results import Result
+
+PATH = "/v1/deliberations"
+DERIVED_WITHIN_S = 1000.0
+"""A derivation is a deliberation: it may take all the time that a server allows one by default."""
+LATER = {"Prefer": "respond-async"}
+
+Answer = TypeVar("Answer")
+Fields = Mapping[str, Any]
+
+RESULT = TypeAdapter(Result)
+
+
+@dataclass(frozen=True)
+class Call(Generic[Answer]):
+    """One request and how its answer is read, which may take as long as the client says."""
+
+    method: str
+    path: str
+    reads: TypeAdapter[Answer]
+    repeatable: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A request whose answer is records: those behind the one whose `seq` is `after`."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    after: int = 0
+
+
+def accept(request: DeliberationRequest | Fields, key: str) -> Call[Result]:
+    """Begin a deliberation that goes on by itself."""
+    sent = _identified(request, key)
+    return Call("POST", PATH, RESULT, headers=_keyed(key) | LATER, body=_encoded(sent))
+
+
+def stream(request: DeliberationRequest | Fields, key: str) -> Stream:
+    """Deliberate while somebody listens."""
+    return Stream("POST", PATH, _keyed(key), _encoded(_identified(request, key)))
+
+
+def fork(id: str, request: ForkRequest | Fields, key: str) -> Stream:
+    """Fork a deliberation and listen."""
+    return Stream("POST", f"{_path(id)}/forks", _keyed(key), _encoded(_identified(request, key)))
+
+
+def watch(id: str, after: int) -> Stream:
+    """The records of a deliberation, past and to come."""
+    return Stream("GET", f"{_path(id)}/events", after=after)
+
+
+def read(id: str) -> Call[Result]:
+    """How a deliberation stands."""
+    return Call("GET", _path(id), RESULT)
+
+
+def cancel(id: str) -> Call[Result]:
+    """End a deliberation; a second time there is nothing left to end."""
+    return Call("DELETE", _path(id), RESULT, repeatable=False)
+
+
+def page(limit: int, before: int | None) -> Call[Page]:
+    """The deliberations that the journal holds."""
+    return Call("GET", _asking(PATH, limit=limit, before=before), TypeAdapter(Page))
+
+
+def councils() -> Call[tuple[CouncilInfo, ...]]:
+    """Every council."""
+    return Call("GET", "/v1/councils", TypeAdapter(tuple[CouncilInfo, ...]))
+
+
+def status() -> Call[Status]:
+    """The whole."""
+    return Call("GET", "/v1/status", TypeAdapter(Status))
+
+
+def story(id: str) -> Call[StoryView]:
+    """What is known of a story."""
+    return Call("GET", f"/v1/stories/{_quoted(id)}", TypeAdapter(StoryView))
+
+
+def derive(request: DerivationRequest | Fields, key: str) -> Call[Derivation]:
+    """Split a plan into tasks: sent again, it finds what is there by then."""
+    sent = _encoded(_fields(request))
+    return Call(
+        "POST",
+        "/v1/derivations",
+        TypeAdapter(Derivation),
+        headers=_keyed(key),
+        body=sent,
+        timeout_s=DERIVED_WITHIN_S,
+    )
+
+
+def context(request: ContextRequest | Fields) -> Call[TaskContext]:
+    """What an agent sees of a task."""
+    return Call("POST", "/v1/context", TypeAdapter(TaskContext), body=_encoded(_fields(request)))
+
+
+def document(path: str) -> Call[Any]:
+    """Whatever a path answers."""
+    return Call("GET", path, TypeAdapter(Any))
+
+
+def _identified(request: Data | Fields, key: str) -> dict[str, Any]:
+    """A request's fields with the id by which it may be sent again, unless a key does that."""
+    fields = _fields(request)
+    if not key and not fields.get("task_id"):
+        fields["task_id"] = str(uuid.uuid4())
+    return fields
+
+
+def _fields(request: Data | Fields) -> dict[str, Any]:
+    """Those of a request that were set."""
+    if isinstance(request, Data):
+        return request.model_dump(mode="json", exclude_unset=True)
+    return dict(request)
+
+
+def _keyed(key: str) -> dict[str, str]:
+    return {"Idempotency-Key": key} if key else {}
+
+
+def _path(id: str) -> str:
+    return f"{PATH}/{_quoted(id)}"
+
+
+def _quoted(id: str) -> str:
+    return quote(id, safe="", errors="replace")
+
+
+def _asking(path: str, **fields: object) -> str:
+    """A path with those of its parameters that are set."""
+    named = {name: value for name, value in fields.items() if value is not None}
+    return f"{path}?{urlencode(named)}" if named else path
+
+
+def _encoded(body: Fields) -> bytes:
+    """A body as JSON; what came off a command line may be neither a number nor a text."""
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except ValueError as error:
+        raise InvalidRequest("request", f"cannot be sent as JSON: {error}") from error
