@@ -32,6 +32,7 @@ ERRORS: list[tuple[ConclaveError, int, StatusCode]] = [
     (Conflict("the id is taken"), 409, StatusCode.ALREADY_EXISTS),
     (NotDerived("no decision"), 422, StatusCode.FAILED_PRECONDITION),
     (Ended("it has ended"), 409, StatusCode.FAILED_PRECONDITION),
+    (NotDerived("no graph was right"), 422, StatusCode.FAILED_PRECONDITION),
     (DeadlineExceeded("too late"), 504, StatusCode.DEADLINE_EXCEEDED),
     (Unavailable("the bus is away"), 503, StatusCode.UNAVAILABLE),
     (Away("no bus"), 503, StatusCode.UNAVAILABLE),
