@@ -38,7 +38,7 @@ REAL = {
     "GetStatus": pb.GetStatusRequest(),
 }
 """The rpcs with something behind them, and a request that is in order."""
-ELSEWHERE = {"DeriveSubtasks"}
+ELSEWHERE = {"DeriveSubtasks", "GetTaskContext"}
 """Those whose desk is another one; they have tests of their own."""
 
 
