@@ -41,7 +41,7 @@ class TasksRpcs:
             found = await context(self._desk, _looked_at(request))
         except InvalidRequest as error:
             where = {"text": "task_description"}.get(error.where, error.where)
-            raise InvalidRequest(where, error.what) from error
+            raise type(error)(where, error.what) from error
         return pb.GetTaskContextResponse(
             context_text=found.context_text,
             blocks=write(pb.ContextBlocks(), found.blocks),

@@ -34,6 +34,8 @@ REAL = {
     "WatchDeliberation": pb.WatchDeliberationRequest(task_id="t-1"),
     "CancelDeliberation": pb.CancelDeliberationRequest(task_id="t-1"),
     "GetDeliberationResult": pb.GetDeliberationResultRequest(task_id="t-1"),
+    "DeriveSubtasks": pb.DeriveSubtasksRequest(plan_id="p-1"),
+    "GetTaskContext": pb.GetTaskContextRequest(role="DEV", task_description="x"),
     "ListCouncils": pb.ListCouncilsRequest(),
     "GetStatus": pb.GetStatusRequest(),
 }
@@ -477,3 +479,15 @@ async def test_a_client_that_knows_the_contract_alone_is_served(house: House) ->
     found = await client.call("GetDeliberationResult", task_id="old")
     assert (found.status, found.winner_id) == (3, answer.winner_id)
     assert len(table(CONTRACT)) > len(table(RPCS))
+
+
+async def test_a_task_that_is_too_long_to_be_looked_at_is_refused_by_its_field(
+    house: House,
+) -> None:
+    """As one that is to be deliberated on, under the contract's name of what is empty."""
+    request = pb.GetTaskContextRequest(role="DEV", task_description="x" * 300_000)
+    called = house.call("GetTaskContext", request)
+    assert "262144" in await refused(called, StatusCode.RESOURCE_EXHAUSTED)
+    request = pb.GetTaskContextRequest(role="DEV", task_description=" ")
+    line = await refused(house.call("GetTaskContext", request), StatusCode.INVALID_ARGUMENT)
+    assert line.startswith("task_description: is empty")
