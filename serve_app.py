@@ -25,14 +25,15 @@ from edges.desk import Desk
 from edges.grpc import GrpcDoor
 from edges.http import HttpDoor, api
 from edges.rpcs import SERVICER
+from edges.tasks_door import TasksDoor
 from engine.config import Config
 from engine.errors import SetupError, Unavailable
 
 NAME = "conclave"
 
 
-class Edge(HttpDoor, GrpcDoor):
-    """Both doors with one desk behind them."""
+class Edge(HttpDoor, TasksDoor, GrpcDoor):
+    """All doors with one desk behind them."""
 
     def __init__(self, config: Config, names: Roster, supervisor: DeploymentHandle[Any]) -> None:
         self._supervisor = supervisor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 from weakref import WeakSet
@@ -19,7 +19,9 @@ from actors.ledger import Ledger, Totals
 from actors.line import Line
 from actors.listing import Beginning, Listed, Page, beginnings, listed
 from actors.messages import Found, envelope, last_message, next_message, opened, root_of
-from actors.patience import patiently, pauses
+from actors.patience import BROKEN, patiently, pauses, said
+from actors.plans import Plans
+from actors.requesting import Request
 from actors.stories import Stories
 from actors.texts import get
 from actors.writer import Writer
@@ -27,6 +29,7 @@ from engine.config import BusConfig
 from engine.errors import Away, ConclaveError, Unavailable
 from engine.events import Record
 from engine.fanout import ended
+from engine.planning import PlanApproved
 from engine.story import Story
 
 __all__ = ["History", "Journal", "Unwritten", "Writer", "envelope"]
@@ -174,6 +177,22 @@ class Journal:
     async def story(self, id: str, bus: BusConfig) -> Story | None:
         """What is known of a story, as much as is shown; None where nothing is. Away."""
         return await self._line.ask(lambda js: Stories(js, bus).of(id))
+
+    async def plan(self, id: str, bus: BusConfig) -> PlanApproved | None:
+        """The plan that was approved last under that id; None where the bus holds none. Away."""
+        return await self._sound(lambda js: Plans(js, bus).of(id), "reading planning events")
+
+    async def request(self, requests: Sequence[Request]) -> None:
+        """Ask councils over the bus; what was asked already is not asked again. Away."""
+        for each in requests:
+            await self._sound(each.publish, f"asking for {each.task_id}")
+
+    async def _sound(self, call: Callable[[JetStreamContext], Awaitable[T]], what: str) -> T:
+        """Ask, with every trouble told as one of ours."""
+        try:
+            return await patiently(lambda: self._line.ask(call), what, READ_WITHIN_S)
+        except BROKEN as error:
+            raise Unavailable(f"{what}: NATS refuses it: {said(error)}") from error
 
     def writer(self, id: str, last: int) -> Writer:
         """A writer that goes on behind `last`, as `read` told it."""

@@ -116,6 +116,10 @@ class ScriptedPool:
         """One token a word."""
         return words
 
+    async def tokens(self, messages: Sequence[Message], *, thinks: bool = True) -> int:
+        """One a word, and one for each message's mark."""
+        return sum(words(message.content) + 1 for message in messages)
+
     async def speak(self, turn: Turn) -> Reply:
         """What the model says."""
         return await self._model(turn)
@@ -143,7 +147,10 @@ def _instance(schema: Asked) -> Any:
         case "object":
             return {name: _instance(part) for name, part in schema["properties"].items()}
         case "array":
-            return schema["items"].get("enum", [])[: schema.get("minItems", 0)]
+            least = schema.get("minItems", 0)
+            if "prefixItems" in schema:
+                return [_instance(item) for item in schema["prefixItems"][:least]]
+            return schema.get("items", {}).get("enum", [])[:least]
         case "integer":
             return schema.get("minimum", 0)
         case _:

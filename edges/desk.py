@@ -19,10 +19,12 @@ from actors.line import Line
 from actors.listing import Page
 from actors.roster import Roster
 from actors.run import Conclusion, Terms
+from actors.sight import Context, Sight
 from actors.supervisor import Post, State
 from edges.asked import DeliberationRequest, seconds
 from edges.forking import ForkRequest
 from edges.views import BusStatus, CouncilInfo, PoolStatus, Standing, Stats, Status, StoryView
+from engine.caps import council_of
 from engine.config import Config
 from engine.data import Data
 from engine.errors import Away, ConclaveError, InvalidRequest, NotFound, Unavailable
@@ -72,12 +74,13 @@ class Desk:
         said = (task.timeout_s, seconds(timeout_ms), self.config.limits.timeout_s)
         return min(each for each in said if each is not None)
 
-    async def conclude(self, task: Task, within_s: float) -> Conclusion:
+    async def conclude(self, task: Task, within_s: float, *, clips: bool = False) -> Conclusion:
         """Deliberate to the end while this call lasts. DeadlineExceeded if it does not come.
 
         After the end the journal has DURABLE_WITHIN_S to hold it, while the bus is there.
         """
-        return await self._councils.conclude(task, Terms(timeout_s=within_s), self._late)
+        terms = Terms(timeout_s=within_s, clips=clips)
+        return await self._councils.conclude(task, terms, self._late)
 
     async def accept(self, task: Task, within_s: float) -> Conclusion:
         """Begin a deliberation that goes on by itself; returns when nothing can lose it."""
@@ -168,6 +171,11 @@ class Desk:
             raise NotFound(f"no event has told of story {story_id!r}")
         return StoryView(hash=found.hash, text=found.text, **dict(found))
 
+    @property
+    def journal(self) -> Journal:
+        """The way to what the bus holds."""
+        return self._opened()
+
     async def page(self, limit: int, before: int | None) -> Page:
         """So many deliberations of the journal, the one begun last first."""
         return await self._opened().page(limit, before)
@@ -179,6 +187,11 @@ class Desk:
             return await self._councils.read(_role(known), task_id)
         except (Unavailable, InvalidRequest):
             return known
+
+    async def sees(self, sight: Sight) -> Context:
+        """What an agent sees of a task: the council of its role looks. InvalidRequest."""
+        council_of(sight.task.role, self.config)
+        return await self._councils.context(sight.task.role, sight)
 
     async def cancel(self, task_id: str) -> Conclusion:
         """End a deliberation without a decision. NotFound; Ended if it has its end."""

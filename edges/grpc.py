@@ -18,6 +18,7 @@ from actors.progress import Progress
 from edges.asked import DeliberationRequest, invalid
 from edges.desk import Desk
 from edges.rpcs import RPCS, GrpcContext, Refused, not_yet, streaming, unary
+from edges.tasks_rpcs import TasksRpcs
 from edges.views import CouncilInfo, Stats
 from engine.errors import InvalidRequest
 from engine.events import Failed
@@ -41,7 +42,7 @@ CONTRACT_NAMES = {
 """What a field of our request is called in the contract, where that is something else."""
 
 
-class GrpcDoor:
+class GrpcDoor(TasksRpcs):
     """The service's rpcs, for the ingress class to inherit; it sets `_desk`."""
 
     _desk: Desk

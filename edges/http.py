@@ -17,7 +17,8 @@ from starlette.exceptions import HTTPException
 
 from actors.listing import Page
 from actors.run import Conclusion
-from edges.asked import read_request, request_schema, standing_alone, too_large
+from edges.asked import read_request, request_schema, standing_alone
+from edges.bodies import read_within
 from edges.desk import Desk
 from edges.forking import ForkRequest, read_fork
 from edges.refusals import Problem, problem
@@ -42,7 +43,7 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
+def body_of(schema: dict[str, Any]) -> dict[str, Any]:
     """How a route's body is documented: it is read by ourselves, within a cap."""
     content = {"application/json": {"schema": schema}}
     return {"requestBody": {"required": True, "content": content}}
@@ -102,7 +103,7 @@ class HttpDoor:
         PATH,
         response_model=Result,
         responses={200: STREAMED, 202: {"model": Result}, **_refusals(400, 409, 413, 504)},
-        openapi_extra=_body(request_schema()),
+        openapi_extra=body_of(request_schema()),
     )
     async def deliberate(
         self,
@@ -119,7 +120,7 @@ class HttpDoor:
         goes, work that was not asked for with `respond-async` is suspended; sent again with the
         same id or `Idempotency-Key` it goes on.
         """
-        body = await _read_within(request, self._desk.config.bus.max_event_bytes)
+        body = await read_within(request, self._desk.config.bus.max_event_bytes)
         task = self._desk.admit(read_request(body), idempotency_key)
         return await self._deliberated(task, prefer, accept, x_timeout_ms)
 
@@ -127,7 +128,7 @@ class HttpDoor:
         f"{PATH}/{{task_id:path}}{FORKS}",
         response_model=Result,
         responses={200: STREAMED, 202: {"model": Result}, **_refusals(400, 404, 409, 413, 504)},
-        openapi_extra=_body(standing_alone(ForkRequest)),
+        openapi_extra=body_of(standing_alone(ForkRequest)),
     )
     async def fork(
         self,
@@ -142,7 +143,7 @@ class HttpDoor:
 
         The deliberation must have ended. The answer is as for any other, by the same headers.
         """
-        body = await _read_within(request, self._desk.config.bus.max_event_bytes)
+        body = await read_within(request, self._desk.config.bus.max_event_bytes)
         task = await self._desk.fork(task_id, read_fork(body), idempotency_key)
         return await self._deliberated(task, prefer, accept, x_timeout_ms)
 
@@ -252,19 +253,6 @@ async def _behind(
         yield first
         async for record in records:
             yield record
-
-
-async def _read_within(request: Request, most: int) -> bytes:
-    """The body, unless it is over the cap: then no more of it is read than that."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most:
-        raise too_large(int(declared), most)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise too_large(len(body), most)
-    return bytes(body)
 
 
 def _answer(found: Conclusion, status: int, headers: dict[str, str]) -> Response:

@@ -16,6 +16,7 @@ from engine.packet import StopReason
 from engine.policies import Choice
 from engine.seats import architect
 from engine.standing import Texts
+from engine.taskgraph import form
 from engine.transcript import Proposal
 from engine.turns import Turns
 from engine.types import Agent, Council, Phase
@@ -96,13 +97,17 @@ class Choosing:
         """The first seat makes one text of all; the next one where it cannot."""
         order = Texts(self._state).candidates
         texts, round = self._texts(order), self._rules.rounds + 1
+        assert self._state.task is not None
+        graph = self._state.task.graph
         for author in self._state.seated:
             await self._turns.look_at(self._state.merged)
             if self._state.merged and self._state.merged not in self._state.excluded:
                 return
-            messages = prompts.merge(self._brief, author, texts)
+            messages = prompts.merge(self._brief, author, texts, graph=graph is not None)
             cap = self._council.budgets.draft
-            turn = self._turns.turn(author, Phase.MERGE, messages, cap, round=round)
+            turn = self._turns.turn(
+                author, Phase.MERGE, messages, cap, round=round, form=form(graph)
+            )
             await self._turns.ask(turn, merged)
         await self._turns.look_at(self._state.merged)
 

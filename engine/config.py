@@ -264,12 +264,14 @@ class Limits(Data):
     `tokens` are those that a deliberation may generate in all, `timeout_s` the seconds of work
     after which any is decided. The share
     `decision_reserve` of its time is kept for the decision: then drafts and reviews end.
+    A plan is split into `tasks_per_role` tasks of each role at most.
     """
 
     rounds: int = Field(default=4, ge=0)
     agents: int = Field(default=9, ge=1, le=64)
     tokens: int = Field(default=100_000, ge=1)
     timeout_s: float = Field(default=900.0, gt=0)
+    tasks_per_role: int = Field(default=8, ge=1)
     decision_reserve: float = Field(default=0.2, gt=0, lt=1)
 
 

@@ -7,6 +7,7 @@ ConclaveError
 ├── InvalidEvent      the same, on the bus: it becomes a dead letter with its kind and location
 ├── NotFound          no such deliberation or council
 ├── Conflict          the id is taken by another request
+├── NotDerived        the architects' decision is no graph of tasks, or there is none
 ├── Ended             the deliberation has ended, so nothing can be changed about it
 ├── DeadlineExceeded  the asker's time is up before the end
 ├── Unavailable       something outside is away; the same request may succeed later
@@ -73,6 +74,10 @@ class NotFound(ConclaveError):
 
 class Conflict(ConclaveError):
     """The id belongs to another request already."""
+
+
+class NotDerived(ConclaveError):
+    """A plan could not be split into tasks: no decision was had, or none can be had here."""
 
 
 class Ended(ConclaveError):

@@ -18,6 +18,7 @@ from engine.packet import StopReason, Verdict
 from engine.policies import Exchange
 from engine.settling import Settling
 from engine.stopping import watched
+from engine.taskgraph import form
 from engine.topologies import peers, wanted
 from engine.transcript import Proposal
 from engine.turns import Turns
@@ -32,6 +33,9 @@ class Lanes:
         assert rules is not None
         self._turns, self._state, self._rules = turns, turns.state, rules
         self._council, self._brief = council, brief
+        assert turns.state.task is not None
+        self._graph = turns.state.task.graph
+        self._form = form(self._graph)
         self._settling = Settling(turns, council, brief)
         self._seated = turns.state.seated
         self._running: set[str] = set()
@@ -102,14 +106,18 @@ class Lanes:
         await self._turns.look_at(author.id)
 
     async def _draft(self, author: Agent) -> None:
-        first = prompts.draft(self._brief, author, self._council)
-        cap = self._council.budgets.draft
-        turn = self._turns.turn(author, Phase.DRAFT, first, cap, target=author.id)
+        first, cap = self._first(author), self._council.budgets.draft
+        turn = self._turns.turn(author, Phase.DRAFT, first, cap, target=author.id, form=self._form)
         await self._turns.ask(turn, drafted)
         silent = author.id not in self._state.proposals and author.id not in self._state.lost
         if silent and self._turns.in_time and not self._turns.over_budget:
             reason = "wrote no usable draft"
             self._turns.note(Dropped(agent=author.id, phase=Phase.DRAFT, reason=reason))
+
+    def _first(self, author: Agent) -> tuple[Message, ...]:
+        """The prompt of the author's draft."""
+        asked_for = self._graph is not None
+        return prompts.draft(self._brief, author, self._council, graph=asked_for)
 
     async def _reviews(self, author: Agent, round: int) -> None:
         """Have the author's text reviewed by as many as the topology wants, lost ones replaced."""
@@ -144,8 +152,10 @@ class Lanes:
         issues = self._issues(author, round)
         if author.id in self._state.lost or not (issues or self._rules.revise is Revise.ALWAYS):
             return
-        first = prompts.draft(self._brief, author, self._council)
-        messages = prompts.revise(first, self._brief, self._text_before(author, round), issues)
+        text = self._text_before(author, round)
+        asked_for = self._graph is not None
+        first = self._first(author)
+        messages = prompts.revise(first, self._brief, text, issues, graph=asked_for)
         await self._write(author, round, messages)
 
     async def _rewrite(self, author: Agent, round: int) -> None:
@@ -159,11 +169,15 @@ class Lanes:
         before = {name: self._state.text(name, round - 1) for name in self._state.sealed()}
         shown = {n: text for n, text in before.items() if n in within and text is not None}
         issues = self._issues(author, round)
-        await self._write(author, round, prompts.rewrite(self._brief, author, shown, issues))
+        asked_for = self._graph is not None
+        messages = prompts.rewrite(self._brief, author, shown, issues, graph=asked_for)
+        await self._write(author, round, messages)
 
     async def _write(self, author: Agent, round: int, messages: Sequence[Message]) -> None:
         cap = self._council.budgets.draft
-        turn = self._turns.turn(author, Phase.REVISE, messages, cap, round=round, target=author.id)
+        turn = self._turns.turn(
+            author, Phase.REVISE, messages, cap, round=round, target=author.id, form=self._form
+        )
         await self._turns.ask(turn, revised)
 
     def _issues(self, author: Agent, round: int) -> list[str]:

@@ -66,7 +66,7 @@ def _written(turn: Turn, reply: Reply) -> dict[str, Any]:
     return {
         "turn": turn.id,
         "agent": turn.agent,
-        "text": prompts.read_text(reply),
+        "text": prompts.read_graph(reply) if turn.form.kind == "json" else prompts.read_text(reply),
         "reasoning": reply.reasoning,
         "truncated": reply.truncated,
         "usage": reply.usage,

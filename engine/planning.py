@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationInfo
@@ -99,6 +100,16 @@ def plan_approved(arrival: Arrival, max_bytes: int) -> PlanApproved:
     )
 
 
+def said(event: PlanApproved) -> str:
+    """What a plan says, as one text: another plan of the same identity says something else.
+
+    It is the same for every copy of an event, whatever wrapping it came in, and it does not depend
+    on the councils that there are.
+    """
+    fields = event.plan.model_dump(mode="json", exclude=set() if event.timed else {"timestamp"})
+    return json.dumps(fields, sort_keys=True)
+
+
 def tasks(event: PlanApproved, roles_known: tuple[str, ...]) -> tuple[Task, ...]:
     """One task for each role that the plan names, or for each known one if it names none."""
     return tuple(_task(event, role) for role in _roles(event.plan.roles, roles_known))
@@ -125,7 +136,7 @@ def _task(event: PlanApproved, role: str) -> Task:
         text=plan.description or plan.title or f"{place} was approved. It has no description.",
         rubric=plan.constraints.rubric,
         requirements=(*plan.acceptance_criteria, *plan.constraints.requirements),
-        context=_context(event),
+        context=context_of(event),
         story_id=plan.story_id,
         plan_id=plan.plan_id,
     )
@@ -138,7 +149,7 @@ def task_id(source: str, key: str, role: str) -> str:
     return f"{role.lower()}-{digest[:32]}"
 
 
-def _context(event: PlanApproved) -> dict[str, JsonValue]:
+def context_of(event: PlanApproved) -> dict[str, JsonValue]:
     """All that the task's own fields do not hold."""
     plan = event.plan
     context: dict[str, JsonValue] = {"approved_by": plan.approved_by}

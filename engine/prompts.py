@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
+from engine import taskgraph
 from engine.brief import fenced
 from engine.events import Brief
 from engine.transcript import Proposal
@@ -27,6 +28,14 @@ SYSTEM = Message(
     ),
 )
 
+TEXT = "Say what has to be done, step by step, and why"
+GRAPH = (
+    "Split it into tasks. Each is one piece of work for one role: what is to be made, and how it "
+    "is shown to work. It depends on those tasks alone whose results it needs, and is written "
+    "after them. Priority 1 is the most urgent, 5 the least. Answer in JSON."
+)
+"""What a text is to be where the task has a graph."""
+
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MAX_FINDINGS = 2
 
@@ -35,21 +44,42 @@ class Unreadable(ValueError):
     """A reply that cannot be used; the text says why, also to the model when it is asked again."""
 
 
-def draft(brief: Brief, agent: Agent, council: Council) -> tuple[Message, ...]:
-    """Ask for a first text, written alone. The reply is free text: `read_text`."""
+def draft(
+    brief: Brief, agent: Agent, council: Council, *, graph: bool = False
+) -> tuple[Message, ...]:
+    """Ask for a first text, written alone. The reply is free text, or a `graph`: `read_text`."""
     words = council.budgets.draft * 3 // 5
+    how = GRAPH if graph else f"{TEXT}, in at most {words} words."
     return ask(
         brief.text,
-        f"{who(agent)} Solve this task:\n{brief.title}\nSay what has to be done, step by step, "
-        f"and why, in at most {words} words. Meet the requirements and follow the rubric.",
+        f"{who(agent)} Solve this task:\n{brief.title}\n{how} "
+        "Meet the requirements and follow the rubric.",
     )
 
 
+def _how(graph: bool) -> str:
+    return GRAPH if graph else f"{TEXT}."
+
+
 def read_text(reply: Reply) -> str:
-    """The text of a draft or a revision; Unreadable when there is none."""
+    """The text of a draft or a revision; Unreadable when there is none.
+
+    Whether it is a graph where one was asked for: `read_graph`.
+    """
     if not any(sign.isprintable() and not sign.isspace() for sign in reply.text):
         raise Unreadable("no text came after the reasoning" if reply.reasoning else "empty text")
     return reply.text.strip()
+
+
+def read_graph(reply: Reply) -> str:
+    """The text of a reply that is a graph of tasks, whatever its faults; else Unreadable."""
+    text = read_text(reply)
+    try:
+        taskgraph.read(text)
+    except ValueError as none:
+        cut = "the JSON was cut off by the token budget"
+        raise Unreadable(cut if reply.truncated else str(none)) from none
+    return text
 
 
 class _FindingReply(BaseModel):
@@ -124,7 +154,12 @@ def read_critique(reply: Reply) -> tuple[tuple[Finding, ...], Literal["accept", 
 
 
 def revise(
-    first: Sequence[Message], brief: Brief, own: Proposal, issues: Sequence[str]
+    first: Sequence[Message],
+    brief: Brief,
+    own: Proposal,
+    issues: Sequence[str],
+    *,
+    graph: bool = False,
 ) -> tuple[Message, ...]:
     """Ask the author for its text anew. `first` is its draft's prompt, which stays the prefix."""
     if issues:
@@ -139,14 +174,18 @@ def revise(
         Message(role="assistant", content=own.text),
         Message(
             role="user",
-            content=f"{opening}\nSolve the task again:\n{brief.title}\nSay what has to be done, "
-            f"step by step, and why. {wish}",
+            content=f"{opening}\nSolve the task again:\n{brief.title}\n{_how(graph)} {wish}",
         ),
     )
 
 
 def rewrite(
-    brief: Brief, author: Agent, texts: Mapping[str, Proposal], issues: Sequence[str]
+    brief: Brief,
+    author: Agent,
+    texts: Mapping[str, Proposal],
+    issues: Sequence[str],
+    *,
+    graph: bool = False,
 ) -> tuple[Message, ...]:
     """Ask an author for its text anew with others' in view; `texts` are in their sealed order.
 
@@ -161,19 +200,20 @@ def rewrite(
         said = fenced("findings", "\n".join(f"- {issue}" for issue in issues), brief.fence)
         parts.append(f"This was found wrong with it:\n{said}\n")
     parts.append(
-        "Solve the task again. Say what has to be done, step by step, and why. Take over what "
-        "convinces you, and keep what you have good reasons for."
+        f"Solve the task again. {_how(graph)} Take over what convinces you, and keep what you "
+        "have good reasons for."
     )
     return ask(f"{brief.text}\n{shown(brief, texts)}", "".join(parts))
 
 
-def merge(brief: Brief, author: Agent, texts: Mapping[str, Proposal]) -> tuple[Message, ...]:
-    """Ask for one text made of all; they are in their sealed order. The reply is free text."""
+def merge(
+    brief: Brief, author: Agent, texts: Mapping[str, Proposal], *, graph: bool = False
+) -> tuple[Message, ...]:
+    """Ask for one text made of all; they are in their sealed order. It is read as a draft is."""
     return ask(
         f"{brief.text}\n{shown(brief, texts)}",
         f"{who(author)} These are proposals for:\n{brief.title}\nMake one answer of them. Keep "
-        "what is right and leave out what is wrong; some of it may be. Say what has to be done, "
-        "step by step, and why.",
+        f"what is right and leave out what is wrong; some of it may be. {_how(graph)}",
     )
 
 

@@ -19,6 +19,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -61,6 +62,23 @@ def shows(turn: Turn, letter: str, text: str) -> bool:
     page = turn.messages[-1].content
     found = re.search(rf"<proposal {letter} (\w+)>(.*?)</proposal {letter} \1>", page, re.DOTALL)
     return found is not None and text in found[2]
+
+
+def a_chain(form: JsonForm, description: str) -> list[JsonValue]:
+    """Tasks of a graph of that form: one for each role, each after the one before it."""
+    schema: Any = form.json_schema
+    items = schema["properties"]["tasks"]["prefixItems"]
+    roles = items[0]["properties"]["role"]["enum"][: len(items)]
+    return [
+        {
+            "id": f"t{number}",
+            "role": role,
+            "description": f"{description} as {role}",
+            "depends_on": [f"t{number - 1}"] if number > 1 else [],
+            "priority": min(5, number),
+        }
+        for number, role in enumerate(roles, 1)
+    ]
 
 
 class ScriptedModel:
@@ -120,6 +138,8 @@ class ScriptedModel:
     def _text(self, turn: Turn) -> str:
         if not isinstance(turn.form, JsonForm):
             return f"{turn.agent} says {turn.phase} {turn.round}"
+        if turn.phase in (Phase.DRAFT, Phase.REVISE, Phase.MERGE):
+            return json.dumps({"tasks": a_chain(turn.form, f"{turn.agent} does its part")})
         if turn.phase is Phase.CRITIQUE:
             finding = {"severity": "major", "issue": f"{turn.agent} misses a proof"}
             return json.dumps({"findings": [finding], "verdict": "revise"})

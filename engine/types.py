@@ -78,6 +78,14 @@ class Budgets(Data):
         last_word = self.task + texts * self.draft + 2 * self.critique
         return max(peers, revision, last_word) + PROMPT_MARGIN
 
+    def largest_draft(self, texts: int, window: int) -> int:
+        """Tokens of the longest proposal with which such a window holds every prompt."""
+        left = window - PROMPT_MARGIN - self.task
+        peers = left // (texts + 1)
+        revision = (left - max(1, texts - 1) * self.critique) // 2
+        last_word = (left - 2 * self.critique) // texts
+        return min(peers, revision, last_word)
+
 
 class Council(Options):
     """A role, the agents seated for it, and the options that hold where a task sets none.
@@ -97,6 +105,23 @@ class Council(Options):
         return f"council-{self.role.lower()}"
 
 
+class GraphRules(Data):
+    """What a graph of tasks must keep to, where a council is asked for one in place of a text.
+
+    Its tasks are of these `roles`, at most `most_per_role` of each and `most` in all. One may come
+    after another, directly or through others, only where its role does not stand before the
+    other's in `order`; roles that are not in it are free. Tasks that are not to be done in
+    `parallel` become one chain. A text may take so many `tokens`.
+    """
+
+    roles: tuple[str, ...]
+    most_per_role: int = Field(ge=1)
+    most: int = Field(ge=1)
+    order: tuple[str, ...] = ()
+    parallel: bool = True
+    tokens: int = Field(ge=1)
+
+
 class Task(Options):
     """What a council is asked, after an edge has validated it once.
 
@@ -107,6 +132,8 @@ class Task(Options):
     `seed` is what labels, orders and turns are drawn from, the id where it is empty. A fork has
     the seed of its `origin`, the deliberation it repeats in part: `without` some of its agents, or
     with all of them that have an engine on the pool `model`.
+
+    With a `graph`, each text is to be a graph of tasks in JSON that keeps to it.
     """
 
     id: str = Field(min_length=1, max_length=200)
@@ -123,6 +150,7 @@ class Task(Options):
     origin: str = ""
     without: tuple[str, ...] = ()
     model: str = ""
+    graph: GraphRules | None = None
 
     @property
     def salt(self) -> str:

@@ -6,24 +6,31 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 
-from engine import prompts, votes
+from engine import prompts, taskgraph, votes
 from engine.events import Brief
 from engine.options import BallotForm
 from engine.transcript import Proposal
-from engine.types import Agent, Council, Message
+from engine.types import Agent, Council, GraphRules, Message
 
 
 @cache
 def wording() -> str:
     """A hash of every prompt and form on a sample."""
     said = [message.content for message in _messages()]
-    forms = [prompts.CRITIQUE_FORM, _DOCKET.form, *(_sheet(form).form for form in BallotForm)]
+    forms = [
+        prompts.CRITIQUE_FORM,
+        taskgraph.form(_GRAPH),
+        _DOCKET.form,
+        *(_sheet(form).form for form in BallotForm),
+    ]
     said += [form.model_dump_json() for form in forms]
     return hashlib.sha256("\0".join(said).encode()).hexdigest()[:12]
 
 
 _AGENT = Agent(id="a", role="R", persona="P", pool="p")
 _BRIEF = Brief(text="T", title="T", fence="F", prompts="", clipped=())
+_COUNCIL = Council(role="R", agents=(_AGENT,), rubric="R")
+_GRAPH = GraphRules(roles=("R",), most_per_role=1, most=2, tokens=1)
 _TEXTS = {
     name: Proposal(author=name, round=0, text="T", truncated=False, at=0.0) for name in ("a", "b")
 }
@@ -37,8 +44,9 @@ def _sheet(ballot: BallotForm) -> votes.Sheet:
 
 
 def _messages() -> Iterator[Message]:
-    first = prompts.draft(_BRIEF, _AGENT, Council(role="R", agents=(_AGENT,), rubric="R"))
+    first = prompts.draft(_BRIEF, _AGENT, _COUNCIL)
     yield from first
+    yield from prompts.draft(_BRIEF, _AGENT, _COUNCIL, graph=True)
     for text in _TEXTS.values():
         yield from prompts.critique(_BRIEF, _AGENT, text)
     yield from prompts.critique(_BRIEF, _AGENT, _TEXTS["a"], probe=True)

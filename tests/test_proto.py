@@ -25,6 +25,11 @@ DeliberateRequest: 100 policy string, 101 title string, 102 context Struct, 103 
 DeliberateResponse: 100 decision Decision, 101 critiques *Critiqued, 102 ballots *Ballot, 103 tokens map<string,Usage>, 104 stop_reason string, 105 degraded bool, 106 lost map<string,string>, 107 durable bool
 GetDeliberationResultResponse: 100 decision Decision, 101 critiques *Critiqued, 102 ballots *Ballot, 103 tokens map<string,Usage>, 104 stop_reason string, 105 degraded bool, 106 lost map<string,string>, 107 durable bool, 108 suspended bool, 109 error_type string
 DeliberationUpdate: 100 record Record, 101 result DeliberateResponse
+DeriveSubtasksRequest: 100 idempotency_key string
+DeriveSubtasksResponse: 100 author_id string, 101 published int32, 102 durable bool
+GetTaskContextRequest: 100 agent_id string, 101 task_description string
+GetTaskContextResponse: 100 agent_id string
+ContextBlocks: 100 question string
 GetStatusResponse: 100 troubles *string
 """  # noqa: E501
 """What we added to them so far; a number stays what it is."""

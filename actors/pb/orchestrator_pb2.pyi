@@ -617,16 +617,18 @@ class PlanningEventResponse(_message.Message):
     def __init__(self, processed: bool = ..., message: _Optional[str] = ..., derived_task_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DeriveSubtasksRequest(_message.Message):
-    __slots__ = ("case_id", "plan_id", "roles", "strategy")
+    __slots__ = ("case_id", "plan_id", "roles", "strategy", "idempotency_key")
     CASE_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
     ROLES_FIELD_NUMBER: _ClassVar[int]
     STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     case_id: str
     plan_id: str
     roles: _containers.RepeatedScalarFieldContainer[str]
     strategy: DerivationStrategy
-    def __init__(self, case_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., roles: _Optional[_Iterable[str]] = ..., strategy: _Optional[_Union[DerivationStrategy, _Mapping]] = ...) -> None: ...
+    idempotency_key: str
+    def __init__(self, case_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., roles: _Optional[_Iterable[str]] = ..., strategy: _Optional[_Union[DerivationStrategy, _Mapping]] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
 class DerivationStrategy(_message.Message):
     __slots__ = ("parallel_execution", "dependency_order", "max_tasks_per_role", "auto_publish_to_nats")
@@ -641,14 +643,20 @@ class DerivationStrategy(_message.Message):
     def __init__(self, parallel_execution: bool = ..., dependency_order: _Optional[_Iterable[str]] = ..., max_tasks_per_role: _Optional[int] = ..., auto_publish_to_nats: bool = ...) -> None: ...
 
 class DeriveSubtasksResponse(_message.Message):
-    __slots__ = ("tasks", "derivation_id", "total_tasks")
+    __slots__ = ("tasks", "derivation_id", "total_tasks", "author_id", "published", "durable")
     TASKS_FIELD_NUMBER: _ClassVar[int]
     DERIVATION_ID_FIELD_NUMBER: _ClassVar[int]
     TOTAL_TASKS_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_ID_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_FIELD_NUMBER: _ClassVar[int]
+    DURABLE_FIELD_NUMBER: _ClassVar[int]
     tasks: _containers.RepeatedCompositeFieldContainer[AtomicTask]
     derivation_id: str
     total_tasks: int
-    def __init__(self, tasks: _Optional[_Iterable[_Union[AtomicTask, _Mapping]]] = ..., derivation_id: _Optional[str] = ..., total_tasks: _Optional[int] = ...) -> None: ...
+    author_id: str
+    published: int
+    durable: bool
+    def __init__(self, tasks: _Optional[_Iterable[_Union[AtomicTask, _Mapping]]] = ..., derivation_id: _Optional[str] = ..., total_tasks: _Optional[int] = ..., author_id: _Optional[str] = ..., published: _Optional[int] = ..., durable: bool = ...) -> None: ...
 
 class AtomicTask(_message.Message):
     __slots__ = ("task_id", "role", "description", "dependencies", "constraints", "case_id", "plan_id", "priority")
@@ -671,44 +679,52 @@ class AtomicTask(_message.Message):
     def __init__(self, task_id: _Optional[str] = ..., role: _Optional[str] = ..., description: _Optional[str] = ..., dependencies: _Optional[_Iterable[str]] = ..., constraints: _Optional[_Union[TaskConstraints, _Mapping]] = ..., case_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class GetTaskContextRequest(_message.Message):
-    __slots__ = ("task_id", "case_id", "story_id", "role", "phase", "options")
+    __slots__ = ("task_id", "case_id", "story_id", "role", "phase", "options", "agent_id", "task_description")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     CASE_ID_FIELD_NUMBER: _ClassVar[int]
     STORY_ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     case_id: str
     story_id: str
     role: str
     phase: str
     options: ContextOptions
-    def __init__(self, task_id: _Optional[str] = ..., case_id: _Optional[str] = ..., story_id: _Optional[str] = ..., role: _Optional[str] = ..., phase: _Optional[str] = ..., options: _Optional[_Union[ContextOptions, _Mapping]] = ...) -> None: ...
+    agent_id: str
+    task_description: str
+    def __init__(self, task_id: _Optional[str] = ..., case_id: _Optional[str] = ..., story_id: _Optional[str] = ..., role: _Optional[str] = ..., phase: _Optional[str] = ..., options: _Optional[_Union[ContextOptions, _Mapping]] = ..., agent_id: _Optional[str] = ..., task_description: _Optional[str] = ...) -> None: ...
 
 class GetTaskContextResponse(_message.Message):
-    __slots__ = ("context_text", "blocks", "token_count", "version_hash")
+    __slots__ = ("context_text", "blocks", "token_count", "version_hash", "agent_id")
     CONTEXT_TEXT_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     TOKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
     VERSION_HASH_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     context_text: str
     blocks: ContextBlocks
     token_count: int
     version_hash: str
-    def __init__(self, context_text: _Optional[str] = ..., blocks: _Optional[_Union[ContextBlocks, _Mapping]] = ..., token_count: _Optional[int] = ..., version_hash: _Optional[str] = ...) -> None: ...
+    agent_id: str
+    def __init__(self, context_text: _Optional[str] = ..., blocks: _Optional[_Union[ContextBlocks, _Mapping]] = ..., token_count: _Optional[int] = ..., version_hash: _Optional[str] = ..., agent_id: _Optional[str] = ...) -> None: ...
 
 class ContextBlocks(_message.Message):
-    __slots__ = ("system", "context", "tools", "history")
+    __slots__ = ("system", "context", "tools", "history", "question")
     SYSTEM_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     TOOLS_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
+    QUESTION_FIELD_NUMBER: _ClassVar[int]
     system: str
     context: str
     tools: str
     history: str
-    def __init__(self, system: _Optional[str] = ..., context: _Optional[str] = ..., tools: _Optional[str] = ..., history: _Optional[str] = ...) -> None: ...
+    question: str
+    def __init__(self, system: _Optional[str] = ..., context: _Optional[str] = ..., tools: _Optional[str] = ..., history: _Optional[str] = ..., question: _Optional[str] = ...) -> None: ...
 
 class GetStatusRequest(_message.Message):
     __slots__ = ("include_stats",)
@@ -1150,7 +1166,7 @@ class Failed(_message.Message):
     def __init__(self, error_type: _Optional[str] = ..., message: _Optional[str] = ..., lost: _Optional[_Mapping[str, str]] = ..., tokens: _Optional[_Mapping[str, Usage]] = ..., aborted: _Optional[int] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("id", "role", "text", "title", "rubric", "requirements", "context", "rounds", "num_agents", "policy", "timeout_s", "story_id", "plan_id", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget", "seed", "origin", "without", "model")
+    __slots__ = ("id", "role", "text", "title", "rubric", "requirements", "context", "rounds", "num_agents", "policy", "timeout_s", "story_id", "plan_id", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget", "seed", "origin", "without", "model", "graph")
     ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -1186,6 +1202,7 @@ class Task(_message.Message):
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     WITHOUT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    GRAPH_FIELD_NUMBER: _ClassVar[int]
     id: str
     role: str
     text: str
@@ -1221,7 +1238,24 @@ class Task(_message.Message):
     origin: str
     without: _containers.RepeatedScalarFieldContainer[str]
     model: str
-    def __init__(self, id: _Optional[str] = ..., role: _Optional[str] = ..., text: _Optional[str] = ..., title: _Optional[str] = ..., rubric: _Optional[str] = ..., requirements: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., rounds: _Optional[int] = ..., num_agents: _Optional[int] = ..., policy: _Optional[str] = ..., timeout_s: _Optional[float] = ..., story_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., samples: _Optional[int] = ..., layers: _Optional[int] = ..., topology: _Optional[str] = ..., k: _Optional[int] = ..., hub: _Optional[int] = ..., groups: _Optional[int] = ..., exchange_every: _Optional[int] = ..., revise: _Optional[str] = ..., ballot: _Optional[str] = ..., tally: _Optional[str] = ..., early: bool = ..., decide: _Optional[str] = ..., shortlist: _Optional[int] = ..., quorum: _Optional[float] = ..., stability: _Optional[int] = ..., gain: _Optional[float] = ..., until_clean: bool = ..., token_budget: _Optional[int] = ..., seed: _Optional[str] = ..., origin: _Optional[str] = ..., without: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ...) -> None: ...
+    graph: GraphRules
+    def __init__(self, id: _Optional[str] = ..., role: _Optional[str] = ..., text: _Optional[str] = ..., title: _Optional[str] = ..., rubric: _Optional[str] = ..., requirements: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., rounds: _Optional[int] = ..., num_agents: _Optional[int] = ..., policy: _Optional[str] = ..., timeout_s: _Optional[float] = ..., story_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., samples: _Optional[int] = ..., layers: _Optional[int] = ..., topology: _Optional[str] = ..., k: _Optional[int] = ..., hub: _Optional[int] = ..., groups: _Optional[int] = ..., exchange_every: _Optional[int] = ..., revise: _Optional[str] = ..., ballot: _Optional[str] = ..., tally: _Optional[str] = ..., early: bool = ..., decide: _Optional[str] = ..., shortlist: _Optional[int] = ..., quorum: _Optional[float] = ..., stability: _Optional[int] = ..., gain: _Optional[float] = ..., until_clean: bool = ..., token_budget: _Optional[int] = ..., seed: _Optional[str] = ..., origin: _Optional[str] = ..., without: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., graph: _Optional[_Union[GraphRules, _Mapping]] = ...) -> None: ...
+
+class GraphRules(_message.Message):
+    __slots__ = ("roles", "most_per_role", "most", "order", "parallel", "tokens")
+    ROLES_FIELD_NUMBER: _ClassVar[int]
+    MOST_PER_ROLE_FIELD_NUMBER: _ClassVar[int]
+    MOST_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    PARALLEL_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    roles: _containers.RepeatedScalarFieldContainer[str]
+    most_per_role: int
+    most: int
+    order: _containers.RepeatedScalarFieldContainer[str]
+    parallel: bool
+    tokens: int
+    def __init__(self, roles: _Optional[_Iterable[str]] = ..., most_per_role: _Optional[int] = ..., most: _Optional[int] = ..., order: _Optional[_Iterable[str]] = ..., parallel: bool = ..., tokens: _Optional[int] = ...) -> None: ...
 
 class Council(_message.Message):
     __slots__ = ("role", "agents", "rubric", "rounds", "budgets", "policy", "num_agents", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget", "architect")

@@ -1,0 +1,70 @@
+"""The routes over HTTP for tasks of plans and for what agents see of one; decides nothing."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Header, Request
+
+from edges.asked import standing_alone
+from edges.bodies import read_within
+from edges.deriving import derive
+from edges.desk import Desk
+from edges.http import api, body_of
+from edges.refusals import Problem
+from edges.seeing import context
+from edges.tasks import (
+    ContextRequest,
+    Derivation,
+    DerivationRequest,
+    TaskContext,
+    read_context,
+    read_derivation,
+)
+
+REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
+    for status in (400, 404, 409, 413, 422, 500, 503, 504)
+}
+
+
+class TasksDoor:
+    """The routes; whoever inherits them has a desk."""
+
+    _desk: Desk
+
+    @api.post(
+        "/v1/derivations",
+        responses=REFUSED,
+        openapi_extra=body_of(standing_alone(DerivationRequest)),
+    )
+    async def derive(
+        self,
+        request: Request,
+        idempotency_key: Annotated[str, Header(max_length=512)] = "",
+        x_timeout_ms: Annotated[str, Header()] = "",
+    ) -> Derivation:
+        """Split an approved plan into tasks, and wait for them.
+
+        The same request gives the same tasks; with another `Idempotency-Key` it is asked anew.
+        422 where the architects decided on no graph that keeps to the rules.
+        """
+        body = await read_within(request, self._desk.config.bus.max_event_bytes)
+        return await derive(self._desk, read_derivation(body), idempotency_key, x_timeout_ms)
+
+    @api.post(
+        "/v1/context",
+        responses={s: REFUSED[s] for s in (400, 404, 413, 500, 503)},
+        openapi_extra=body_of(standing_alone(ContextRequest)),
+    )
+    async def context(self, request: Request) -> TaskContext:
+        """What an agent would see of a task, or has seen: nobody is asked anything.
+
+        Its words, how many tokens they are to the agent's model, and a hash of them.
+        """
+        body = await read_within(request, self._desk.config.bus.max_event_bytes)
+        return await context(self._desk, read_context(body))
