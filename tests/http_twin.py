@@ -257,11 +257,13 @@ def _add_whole(app: FastAPI, twin: Twin) -> None:
     @app.post("/v1/derivations")
     async def derivation(request: Request) -> Any:
         await _note(twin, request)
+        await asyncio.sleep(twin.pace_s)
         return twin.answer or _derivation()
 
     @app.post("/v1/context")
     async def context(request: Request) -> Any:
         await _note(twin, request)
+        await asyncio.sleep(twin.pace_s)
         return twin.answer or _context()
 
     @app.get("/v1/{what}")

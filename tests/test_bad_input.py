@@ -83,7 +83,7 @@ class House:
     async def publish(self, data: bytes, headers: dict[str, str] | None = None) -> Arrival:
         """Publish; the message as the bridge gets it."""
         ack = await self.client.streams().publish(SUBJECT, data, headers=headers)
-        return Arrival(PLANS, ack.seq, SUBJECT, data, headers or {})
+        return Arrival(PLANS, ack.seq, SUBJECT, data, headers or {}, at=time.time())
 
     async def settled(self) -> bool:
         """All that is in the stream is acknowledged; what is new is not pending at once."""

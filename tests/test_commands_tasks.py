@@ -7,7 +7,7 @@ import pytest
 from http_twin import Refusal, Twin
 
 from cli import main
-from conclave import AsyncClient, Client, ContextRequest, DerivationRequest
+from conclave import AsyncClient, Client, ContextRequest, DerivationRequest, Unreachable
 from engine.errors import NotDerived
 
 Capture = pytest.CaptureFixture[str]
@@ -115,6 +115,8 @@ def test_a_program_asks_the_same(twin: Twin) -> None:
 
 def test_a_derivation_is_waited_for_longer_than_other_answers(twin: Twin) -> None:
     """It is a deliberation: the time for a plain answer is no time for one."""
-    twin.pace_s = 0.0
-    with Client(twin.url, timeout_s=0.000_001) as client:
+    twin.pace_s = 0.3
+    with Client(twin.url, timeout_s=0.1, retries_s=()) as client:
         assert client.derive({"plan_id": "p-1"}).total_tasks == 2
+        with pytest.raises(Unreachable):
+            client.context({"task_id": "t-1"})

@@ -313,3 +313,20 @@ async def test_every_policy_can_be_asked_for_a_graph() -> None:
         assert tasks_of(state)
         texts = [t for t in model.turns if t.phase in (Phase.DRAFT, Phase.REVISE, Phase.MERGE)]
         assert all(isinstance(turn.form, JsonForm) for turn in texts)
+
+
+async def test_wherever_it_was_interrupted_it_comes_to_the_same_tasks() -> None:
+    """Taken up behind any of its records, it asks no finished turn again."""
+    task = asked()
+    whole = await records_of(task, writing(CYCLE, GOOD))
+    tasks = tasks_of(fold(whole))
+    for kept in range(1, len(whole), 5):
+        model = writing(CYCLE, GOOD)
+        assert ARCHITECTS is not None
+        stream = deliberate(task, ARCHITECTS, model, words, whole[:kept], check=check)
+        state = fold(whole[:kept])
+        async for event in stream:
+            state.add(event)
+        assert tasks_of(state) == tasks
+        finished = fold(whole[:kept]).outcomes
+        assert not finished.keys() & {turn.id for turn in model.turns}

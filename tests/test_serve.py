@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import grpc
 import httpx
 import pytest
 from callers import asked_over_grpc
@@ -18,6 +19,7 @@ from ray.serve import Application
 
 from actors.bus import connect
 from actors.councils import find_actor
+from actors.pb import orchestrator_pb2 as pb
 from actors.stories import Stories
 from cli import main
 from commands.fork import Forked
@@ -459,3 +461,31 @@ def test_a_deliberation_is_replayed_and_forked(
     )
     assert "never" in refused(house.http.post("/v1/deliberations/never/forks", json={}), 404)
     assert "changes nothing" in refused(house.http.post(path, json={}), 400)
+
+
+def test_tasks_are_looked_at_and_derived_through_the_real_doors(house: House) -> None:
+    """What an agent sees comes from its council; without architects no plan can be split."""
+    body = {"text": "Build a clock", "role": "dev"}
+    seen = house.http.post("/v1/context", json=body)
+    assert seen.status_code == 200, seen.text
+    assert "Build a clock" in seen.json()["context_text"]
+    assert seen.json()["token_count"] > 0
+    request = pb.GetTaskContextRequest(task_description="Build a clock", role="dev")
+    assert house.rpc.GetTaskContext(request).version_hash == seen.json()["version_hash"]
+    assert "agent_id" in refused(
+        house.http.post("/v1/context", json={**body, "agent_id": "x"}), 400
+    )
+    asyncio.run(approved(house))
+    answer = house.http.post("/v1/derivations", json={"plan_id": "p-1"})
+    assert refused(answer, 422).startswith("no council ARCHITECT")
+    with pytest.raises(grpc.RpcError) as raised:
+        house.rpc.DeriveSubtasks(pb.DeriveSubtasksRequest(plan_id="p-2"))
+    assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def approved(house: House) -> None:
+    """A plan is on the bus."""
+    client = await connect(BusConfig(url=house.nats.url), "test", lambda: None)
+    event = {"story_id": "s", "plan_id": "p-1", "approved_by": "po", "timestamp": "2026-11-22"}
+    await client.streams().publish("planning.plan.approved", json.dumps(event).encode())
+    await client.leave()

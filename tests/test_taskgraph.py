@@ -213,6 +213,16 @@ def test_of_those_that_can_be_done_next_the_most_urgent_comes_first() -> None:
     assert [(n.id, n.priority) for n in nodes] == [("b", 1), ("c", 1), ("a", 3), ("d", 3)]
 
 
+def test_in_a_chain_no_role_comes_after_one_that_may_only_come_later() -> None:
+    """Though nothing depends on anything and the later role's task is the more urgent one."""
+    found = graph(node("q", role="QA"), node("a", role="DATA"), node("d", priority=5))
+    chain = RULES.model_copy(update={"order": ("DEV", "QA"), "parallel": False})
+    nodes = ordered(found, chain)
+    assert [(n.id, n.depends_on) for n in nodes] == [("a", ()), ("d", ("a",)), ("q", ("d",))]
+    free = RULES.model_copy(update={"order": ("DEV", "QA")})
+    assert [n.id for n in ordered(found, free)] == ["q", "a", "d"]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -75,11 +75,12 @@ async def refused(awaited: Any, code: grpc.StatusCode) -> str:
     return str(raised.value.details())
 
 
+@pytest.mark.parametrize("at_once", [4, 64])
 async def test_a_plan_is_found_by_its_id_the_last_one_of_them(
-    config: Config, client: Connection, monkeypatch: pytest.MonkeyPatch
+    config: Config, client: Connection, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
     """Among others, behind gaps and events that nobody can read; a number is an id too."""
-    monkeypatch.setattr(plans, "AT_ONCE", 4)
+    monkeypatch.setattr(plans, "AT_ONCE", at_once)
     await approve(client, description="old")
     gone = await approve(client, "p-9", description="gone")
     await approve(client, description="new")
@@ -120,6 +121,7 @@ async def test_the_same_request_gives_the_same_tasks_over_every_door(
     assert derived["total_tasks"] == len(derived["tasks"]) == 2
     assert (derived["plan_id"], derived["story_id"], derived["durable"]) == ("p-1", "s-1", True)
     assert derived["published"] == 0
+    assert (await client.streams().stream_info(REQUESTS)).state.messages == 0
     asked = len(model.turns)
     assert asked
     request = pb.DeriveSubtasksRequest(plan_id="p-1", case_id="c-1", roles=["DEV", "QA"])
@@ -254,6 +256,7 @@ async def test_each_task_is_asked_of_its_council_once(
     assert (await house.rpc.DeriveSubtasks(request)).published == 2
     assert (await js.stream_info(REQUESTS)).state.messages == 2
     state = (await house.desk.known(derived.derivation_id)).state
+    assert [request.message for request in requests(state)] == [each.data for each in sent]
     for request in requests(state):  # as after the hour in which the stream knows their names
         await js.publish(request.subject, request.message)
 
