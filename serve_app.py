@@ -25,6 +25,7 @@ from edges.deriving_door import DerivingDoor
 from edges.desk import Desk
 from edges.grpc import GrpcDoor
 from edges.http import HttpDoor, api
+from edges.metrics_door import MetricsDoor
 from edges.rpcs import SERVICER
 from engine.config import Config
 from engine.errors import SetupError, Unavailable
@@ -32,7 +33,7 @@ from engine.errors import SetupError, Unavailable
 NAME = "conclave"
 
 
-class Edge(HttpDoor, DerivingDoor, GrpcDoor):
+class Edge(HttpDoor, DerivingDoor, MetricsDoor, GrpcDoor):
     """All doors with one desk behind them."""
 
     def __init__(self, config: Config, names: Roster, supervisor: DeploymentHandle[Any]) -> None:

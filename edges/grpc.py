@@ -18,6 +18,7 @@ from actors.progress import Progress
 from edges.asked import DeliberationRequest, invalid
 from edges.deriving_rpcs import DerivingRpcs
 from edges.desk import Desk
+from edges.metrics_rpcs import MetricsRpcs
 from edges.rpcs import RPCS, GrpcContext, Refused, not_yet, streaming, unary
 from edges.views import CouncilInfo, Stats
 from engine.errors import InvalidRequest
@@ -42,7 +43,7 @@ CONTRACT_NAMES = {
 """What a field of our request is called in the contract, where that is something else."""
 
 
-class GrpcDoor(DerivingRpcs):
+class GrpcDoor(DerivingRpcs, MetricsRpcs):
     """The service's rpcs, for the ingress class to inherit; it sets `_desk`."""
 
     _desk: Desk

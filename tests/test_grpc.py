@@ -36,6 +36,7 @@ REAL = {
     "GetDeliberationResult": pb.GetDeliberationResultRequest(task_id="t-1"),
     "ListCouncils": pb.ListCouncilsRequest(),
     "GetStatus": pb.GetStatusRequest(),
+    "GetMetrics": pb.GetMetricsRequest(),
 }
 """The rpcs with something behind them, and a request that is in order."""
 

@@ -31,6 +31,7 @@ GetTaskContextRequest: 100 agent_id string, 101 task_description string
 GetTaskContextResponse: 100 agent_id string
 ContextBlocks: 100 question string
 GetStatusResponse: 100 troubles *string
+GetMetricsResponse: 100 behind string
 """  # noqa: E501
 """What we added to them so far; a number stays what it is."""
 

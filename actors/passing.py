@@ -1,8 +1,9 @@
-"""The headers of the journal's messages, read without their bodies; knows nothing of their use."""
+"""The journal's messages from a place on, a batch at a time; knows nothing of what they tell."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
+from typing import NamedTuple
 
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
@@ -10,26 +11,30 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from actors.streams import JOURNAL
 
-RECORDS = "deliberation.*.r"
-ENDS = ("deliberation.*.completed", "deliberation.*.failed")
-BATCH = 256
+DELIBERATIONS = ("deliberation.*.r", "deliberation.*.completed", "deliberation.*.failed")
+BATCH = 64
+"""Messages that are in memory together; some have half a megabyte."""
 FETCH_S = 3.0
 FORGOTTEN_AFTER_S = 10.0
 
 
-async def headers(
-    js: JetStreamContext, subjects: Sequence[str], first: int
-) -> AsyncGenerator[Msg, None]:
-    """The messages of some subjects from a stream sequence on, as many as there are now.
+class Batch(NamedTuple):
+    """Messages in the order of the stream, and how many are to come."""
+
+    messages: list[Msg]
+    left: int
+
+
+async def batches(js: JetStreamContext, first: int) -> AsyncGenerator[Batch, None]:
+    """The records of all deliberations from a stream sequence on, as many as there are now.
 
     Close it (`contextlib.aclosing`) to leave early.
     """
     config = ConsumerConfig(
-        filter_subjects=list(subjects),
+        filter_subjects=list(DELIBERATIONS),
         deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
         opt_start_seq=first,
         ack_policy=AckPolicy.NONE,
-        headers_only=True,
         mem_storage=True,
         inactive_threshold=FORGOTTEN_AFTER_S,  # so it goes by itself where we cannot remove it
     )
@@ -39,9 +44,9 @@ async def headers(
     try:
         while left > 0:
             # never more than there are: a fetch that runs into its timeout stalls the next
-            for message in await reader.fetch(min(BATCH, left), timeout=FETCH_S):
-                left -= 1
-                yield message
+            messages = await reader.fetch(min(BATCH, left), timeout=FETCH_S)
+            left -= len(messages)
+            yield Batch(messages, left)
     finally:
         await reader.unsubscribe()
     await js.delete_consumer(JOURNAL, consumer.name)
