@@ -27,6 +27,7 @@ from commands.arguments import (
 from commands.asking import add_deliberate, options_of
 from commands.forking import add_fork, add_replay
 from commands.hints import default_url
+from commands.tasking import add_context, add_derive
 from commands.tending import add_deadletter, add_streams
 from engine.errors import ConclaveError, InvalidRequest
 
@@ -82,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_reading(commands)
     add_replay(commands).set_defaults(run=_replay)
     add_fork(commands).set_defaults(run=_fork)
+    add_derive(commands).set_defaults(run=_derive)
+    add_context(commands).set_defaults(run=_context)
     add_streams(commands).set_defaults(run=_streams)
     add_deadletter(commands).set_defaults(run=_deadletter)
     return parser
@@ -331,6 +334,22 @@ def _story(options: argparse.Namespace) -> None:
 
     with _client(options) as client:
         story(client, options.id, _form(options), _screen())
+
+
+def _derive(options: argparse.Namespace) -> None:
+    from commands.tasking import plan_of
+    from commands.tasks import derive
+
+    with _client(options) as client:
+        derive(client, plan_of(options), options.key, _form(options), _screen())
+
+
+def _context(options: argparse.Namespace) -> None:
+    from commands.tasking import sight_of
+    from commands.tasks import context
+
+    with _client(options) as client:
+        context(client, sight_of(options), _form(options), _screen())
 
 
 def _list(options: argparse.Namespace) -> None:

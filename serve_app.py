@@ -21,19 +21,19 @@ from actors.crew import crew
 from actors.nats_server import free_port, require_free
 from actors.roster import Roster, roster
 from actors.supervisor import State, Supervisor
-from edges.deriving_door import DerivingDoor
 from edges.desk import Desk
 from edges.grpc import GrpcDoor
 from edges.http import HttpDoor, api
 from edges.metrics_door import MetricsDoor
 from edges.rpcs import SERVICER
+from edges.tasks_door import TasksDoor
 from engine.config import Config
 from engine.errors import SetupError, Unavailable
 
 NAME = "conclave"
 
 
-class Edge(HttpDoor, DerivingDoor, MetricsDoor, GrpcDoor):
+class Edge(HttpDoor, TasksDoor, MetricsDoor, GrpcDoor):
     """All doors with one desk behind them."""
 
     def __init__(self, config: Config, names: Roster, supervisor: DeploymentHandle[Any]) -> None:

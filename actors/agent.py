@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from actors.admission import Admission, Footprint
@@ -94,6 +94,10 @@ class AgentActor:
     async def tokenizer_json(self) -> str:
         """The model's tokenizer, for `tokenizers.Tokenizer.from_str`."""
         return self._engine().tokenizer_json()
+
+    async def prompt_tokens(self, messages: Sequence[Message], thinks: bool = True) -> int:
+        """What a prompt takes of the model's window; `thinks` where it is one that may reason."""
+        return len(self._engine().render(messages, thinks=thinks))
 
     async def drain(self) -> None:
         """Refuse new turns and wait for those under way."""

@@ -15,6 +15,7 @@ from actors.ending import end_durably
 from actors.journal import History, Journal, Unwritten, Writer
 from actors.notices import dispatched
 from actors.run import Run, Stop
+from actors.sight import Context, Sight, look
 from actors.stories import shown
 from engine import taskgraph
 from engine.brief import lay
@@ -34,8 +35,9 @@ from engine.fanout import ended, first
 from engine.forks import Origin, origin_of
 from engine.outside import clipped
 from engine.seats import agents, settled
+from engine.taskgraph import roomy
 from engine.transcript import Transcript, fold
-from engine.types import OUTSIDE, Council, Count, Reply, Task, Turn
+from engine.types import OUTSIDE, Council, Count, Message, Reply, Task, Turn
 from engine.wording import wording
 
 log = logging.getLogger("conclave.council")
@@ -59,6 +61,9 @@ class Pool(Protocol):
 
     async def count(self) -> Count:
         """How many tokens a text has for the pool's model."""
+
+    async def tokens(self, messages: Sequence[Message], *, thinks: bool = True) -> int:
+        """What a prompt takes, the marks of the model's chat included."""
 
     async def speak(self, turn: Turn) -> Reply:
         """The reply to a turn; SpeechFailed where there will be none."""
@@ -119,6 +124,18 @@ class Conduct:
             await self._last_words(run, writer, journal)
         finally:
             await journal.let_go(run.task.id, writer, run.records)
+
+    async def context(self, sight: Sight) -> Context:
+        """What one agent sees of a task, and what that takes. InvalidRequest, Unavailable."""
+        council = roomy(sight.council or self._council, sight.task)
+        count = await self._count(self._reach(sight.task, council))
+        view = look(sight, council, count)
+        if view.pool == OUTSIDE:
+            tokens = sum(count(message.content) for message in view.messages)
+        else:
+            pool = self._pools.get(view.pool) or self._elsewhere[view.pool]
+            tokens = await pool.tokens(view.messages, thinks=view.thinks)
+        return Context(agent_id=view.agent_id, seen=view.seen, tokens=tokens)
 
     async def _history(self, run: Run, journal: Journal) -> History:
         """What the journal holds. Where that cannot be told, work begins as if it held nothing.

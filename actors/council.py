@@ -21,6 +21,7 @@ from actors.journal import History, Journal
 from actors.line import Line
 from actors.outside import Outside
 from actors.run import Conclusion, Run, Stop, Terms
+from actors.sight import Context, Sight
 from engine.config import Config
 from engine.data import Data
 from engine.errors import (
@@ -161,6 +162,10 @@ class CouncilActor:
         history = await self._known(task_id)
         driven = history.ended or task_id in self._runs or task_id in self._accepted
         return Conclusion(list(history.records), durable=True, driven=driven)
+
+    async def context(self, sight: Sight) -> Context:
+        """What one agent sees of a task; nothing is asked or begun. InvalidRequest, Unavailable."""
+        return await self._conduct.context(sight)
 
     async def cancel(self, task_id: str) -> Conclusion:
         """End a deliberation without a decision. NotFound; Ended if it has another end already.

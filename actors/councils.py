@@ -14,6 +14,7 @@ from actors.council import CouncilHealth
 from actors.patience import pauses
 from actors.roster import NAMESPACE, PREFIX, Roster
 from actors.run import Conclusion, Terms
+from actors.sight import Context, Sight
 from engine.errors import Broken, ConclaveError, DeadlineExceeded, InvalidRequest, Unavailable
 from engine.events import END, Record
 from engine.fanout import ended, merge
@@ -21,6 +22,8 @@ from engine.types import Task
 
 HEALTH_WITHIN_S = 2.0
 READ_WITHIN_S = 5.0
+CONTEXT_WITHIN_S = 20.0
+"""It needs an engine's tokenizer, and so one that answers."""
 CANCEL_WITHIN_S = 15.0
 ACCEPT_WITHIN_S = 120.0
 """Accepting begins the work, so it waits for an engine that may still start."""
@@ -158,6 +161,12 @@ class Councils:
         """What the council knows of a deliberation; NotFound, or Unavailable if it is away."""
         ref = self._handle_of(role).read.remote(task_id)
         found: Conclusion = await self._answer(role, ref, READ_WITHIN_S)
+        return found
+
+    async def context(self, role: str, sight: Sight) -> Context:
+        """What one agent of a role sees of a task; InvalidRequest, or Unavailable if it is away."""
+        ref = self._handle_of(role).context.remote(sight)
+        found: Context = await self._answer(role, ref, CONTEXT_WITHIN_S)
         return found
 
     async def find(self, task_id: str) -> Conclusion | None:

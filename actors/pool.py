@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +15,7 @@ from actors.calls import ActorAway, Call, call
 from actors.patience import pauses
 from engine.config import PoolConfig
 from engine.errors import EngineLost, Overloaded, SetupError, SpeechFailed, Unavailable
-from engine.types import Count, Reply, Stopped, Turn, Usage
+from engine.types import Count, Message, Reply, Stopped, Turn, Usage
 
 Find = Callable[[int], Any]
 """The handle of a replica's actor by its name, None while there is none."""
@@ -84,14 +84,25 @@ class AgentPool:
 
     async def count(self) -> Count:
         """A function that counts tokens exactly as the pool's model does. As `ready` fails."""
-        while self._count is None:
+        if self._count is None:
+            text = await self._of_any(lambda handle: handle.tokenizer_json.remote())
+            self._count = _counter(text)
+        return self._count
+
+    async def tokens(self, messages: Sequence[Message], *, thinks: bool = True) -> int:
+        """What a prompt takes, the marks of the model's chat included. As `ready` fails."""
+        asked = tuple(messages)
+        found: int = await self._of_any(lambda handle: handle.prompt_tokens.remote(asked, thinks))
+        return found
+
+    async def _of_any(self, ask: Callable[[Any], Any]) -> Any:
+        """What a replica that is ready answers."""
+        while True:
             replica = (await self.ready()).replica
             try:
-                text = await self._call(self._handle(replica).tokenizer_json.remote())
-                self._count = _counter(text)
+                return await self._call(ask(self._handle(replica)))
             except (ActorAway, Unavailable):  # It died since; `ready` waits for the next one.
                 self._lose(replica)
-        return self._count
 
     async def _until_replied(self, turn: Turn, troubles: list[Exception]) -> Reply:
         for pause in pauses(FIRST_PAUSE_S, LAST_PAUSE_S):

@@ -6,7 +6,6 @@ hour, and a council that meets it later finds the work of that id begun or done.
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 from nats.js import JetStreamContext
@@ -19,12 +18,16 @@ from engine.requests import ASKED
 
 
 class Request(NamedTuple):
-    """One task for the council of a role, as the payload of its event."""
+    """One task for the council of a role: the payload of its event, and its time in Unix seconds.
+
+    Asked again it must be the same to the letter, else it is another request of the same id.
+    """
 
     role: str
     task_id: str
     payload: dict[str, JsonValue]
     correlation_id: str
+    at: float
 
     @property
     def subject(self) -> str:
@@ -33,14 +36,14 @@ class Request(NamedTuple):
 
     @property
     def message(self) -> bytes:
-        """As it is published; what a bridge reads of it never changes."""
+        """As it is published."""
         return envelope(
             self.subject,
             self.payload,
             key=self.task_id,
             correlation_id=self.correlation_id,
             producer=PRODUCER,
-            at=time.time(),
+            at=self.at,
             metadata={},
         )
 

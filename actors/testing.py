@@ -116,6 +116,10 @@ class ScriptedPool:
         """One token a word."""
         return words
 
+    async def tokens(self, messages: Sequence[Message], *, thinks: bool = True) -> int:
+        """One a word, and one for each message's mark."""
+        return sum(words(message.content) + 1 for message in messages)
+
     async def speak(self, turn: Turn) -> Reply:
         """What the model says."""
         return await self._model(turn)

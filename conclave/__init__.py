@@ -6,12 +6,15 @@ from conclave.client import Client
 from conclave.failures import BrokenOff, Refused, Unreachable
 from edges.asked import DeliberationRequest
 from edges.forking import ForkRequest
+from edges.tasks import ContextRequest, DerivationRequest
 
 __all__ = [
     "AsyncClient",
     "BrokenOff",
     "Client",
+    "ContextRequest",
     "DeliberationRequest",
+    "DerivationRequest",
     "ForkRequest",
     "Refused",
     "Unreachable",

@@ -23,6 +23,7 @@ from conclave.server import Server, waiting
 from conclave.sse import Messages
 from edges.asked import DeliberationRequest
 from edges.forking import ForkRequest
+from edges.tasks import ContextRequest, Derivation, DerivationRequest, TaskContext
 from edges.views import CouncilInfo, Metrics, Status, StoryView
 from engine.errors import ConclaveError, Unavailable
 from engine.events import Record
@@ -134,6 +135,14 @@ class AsyncClient:
         """What is known of a story, as its agents will be shown it."""
         return await self._ask(calls.story(id))
 
+    async def derive(self, request: DerivationRequest | Fields, key: str = "") -> Derivation:
+        """Wait for the architects to split an approved plan into tasks."""
+        return await self._ask(calls.derive(request, key))
+
+    async def context(self, request: ContextRequest | Fields) -> TaskContext:
+        """What an agent sees of a task, or would see."""
+        return await self._ask(calls.context(request))
+
     async def document(self, path: str) -> Any:
         """What a path answers, as JSON that nobody has checked: for servers of other versions."""
         return await self._ask(calls.document(path))
@@ -156,7 +165,7 @@ class AsyncClient:
                 call.path,
                 headers=call.headers,
                 content=call.body,
-                timeout=self._timeout,
+                timeout=waiting(call.timeout_s) if call.timeout_s else self._timeout,
             )
         except httpx.RequestError as error:
             raise unreached(self.url, error) from error

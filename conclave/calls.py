@@ -18,12 +18,15 @@ from pydantic import TypeAdapter
 from actors.listing import Page, Wanted
 from edges.asked import DeliberationRequest
 from edges.forking import ForkRequest
+from edges.tasks import ContextRequest, Derivation, DerivationRequest, TaskContext
 from edges.views import CouncilInfo, Metrics, Status, StoryView
 from engine.data import Data
 from engine.errors import InvalidRequest
 from engine.results import Result
 
 PATH = "/v1/deliberations"
+DERIVED_WITHIN_S = 1000.0
+"""A derivation is a deliberation: it may take all the time that a server allows one by default."""
 LATER = {"Prefer": "respond-async"}
 
 Answer = TypeVar("Answer")
@@ -34,7 +37,7 @@ RESULT = TypeAdapter(Result)
 
 @dataclass(frozen=True)
 class Call(Generic[Answer]):
-    """One request and how its answer is read."""
+    """One request and how its answer is read, which may take as long as the client says."""
 
     method: str
     path: str
@@ -42,6 +45,7 @@ class Call(Generic[Answer]):
     repeatable: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,24 @@ def story(id: str) -> Call[StoryView]:
     return Call("GET", f"/v1/stories/{_quoted(id)}", TypeAdapter(StoryView))
 
 
+def derive(request: DerivationRequest | Fields, key: str) -> Call[Derivation]:
+    """Split a plan into tasks: sent again, it finds what is there by then."""
+    sent = _encoded(_fields(request))
+    return Call(
+        "POST",
+        "/v1/derivations",
+        TypeAdapter(Derivation),
+        headers=_keyed(key),
+        body=sent,
+        timeout_s=DERIVED_WITHIN_S,
+    )
+
+
+def context(request: ContextRequest | Fields) -> Call[TaskContext]:
+    """What an agent sees of a task."""
+    return Call("POST", "/v1/context", TypeAdapter(TaskContext), body=_encoded(_fields(request)))
+
+
 def document(path: str) -> Call[Any]:
     """Whatever a path answers."""
     return Call("GET", path, TypeAdapter(Any))
@@ -121,13 +143,17 @@ def document(path: str) -> Call[Any]:
 
 def _identified(request: Data | Fields, key: str) -> dict[str, Any]:
     """A request's fields with the id by which it may be sent again, unless a key does that."""
-    if isinstance(request, Data):
-        fields = request.model_dump(mode="json", exclude_unset=True)
-    else:
-        fields = dict(request)
+    fields = _fields(request)
     if not key and not fields.get("task_id"):
         fields["task_id"] = str(uuid.uuid4())
     return fields
+
+
+def _fields(request: Data | Fields) -> dict[str, Any]:
+    """Those of a request that were set."""
+    if isinstance(request, Data):
+        return request.model_dump(mode="json", exclude_unset=True)
+    return dict(request)
 
 
 def _keyed(key: str) -> dict[str, str]:

@@ -2,62 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field, StringConstraints, ValidationError
-
 from actors.requesting import Request
-from edges.asked import invalid, seconds
 from edges.desk import Desk
-from engine.data import Data
+from edges.tasks import Derivation, DerivationRequest
 from engine.deriving import (
     AtomicTask,
-    Name,
-    Role,
-    Strategy,
     author_of,
     question,
-    request_of,
+    requests_of,
     tasks_of,
 )
 from engine.errors import DeadlineExceeded, NotDerived, NotFound
 from engine.events import Failed
 from engine.planning import SUBJECT
 from engine.transcript import Transcript
-
-PlanId = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=512)]
-
-
-class DerivationRequest(Data):
-    """Which plan is to be split, for which roles and how.
-
-    The plan is the one that was approved last under `plan_id`. `case_id` is what the asker calls
-    the undertaking it belongs to, by default its story. No roles stand for all there are.
-    """
-
-    plan_id: PlanId
-    case_id: Name = ""
-    roles: tuple[Role, ...] = Field(default=(), max_length=64)
-    strategy: Strategy = Strategy()
-
-
-class Derivation(Data):
-    """The tasks of a plan in an order in which they can be done one by one.
-
-    `derivation_id` is the id of the deliberation that made them, `author_id` the agent whose graph
-    was chosen. So many of them are `published`: on the bus, asked of their councils. `durable` says
-    that the journal holds the decision.
-    """
-
-    derivation_id: str
-    case_id: str
-    plan_id: str
-    story_id: str
-    tasks: tuple[AtomicTask, ...]
-    total_tasks: int
-    author_id: str
-    published: int
-    durable: bool
 
 
 async def derive(
@@ -68,7 +26,6 @@ async def derive(
     NotFound where the bus holds no such plan; NotDerived with what was wrong where no graph could
     be decided on; DeadlineExceeded.
     """
-    seconds(timeout_ms)
     plan = await desk.journal.plan(request.plan_id, desk.config.bus)
     if plan is None:
         raise NotFound(
@@ -81,7 +38,7 @@ async def derive(
     state = conclusion.state
     tasks = _decided(state)
     if how.auto_publish_to_nats:
-        await desk.journal.request(_requests(tasks, task.story_id))
+        await desk.journal.request(requests(state))
     return Derivation(
         derivation_id=task.id,
         case_id=tasks[0].case_id,
@@ -104,18 +61,11 @@ def _decided(state: Transcript) -> tuple[AtomicTask, ...]:
         raise
 
 
-def _requests(tasks: tuple[AtomicTask, ...], story_id: str) -> list[Request]:
-    """Each task for its council, those before it first."""
-    among = {task.task_id: task for task in tasks}
+def requests(state: Transcript) -> list[Request]:
+    """Each task of a derivation for its council, those before it first; the same each time."""
+    assert state.task is not None
+    asked, story_id = requests_of(state), state.task.story_id
     return [
-        Request(t.role, t.task_id, request_of(t, among, story_id), story_id or t.task_id)
-        for t in tasks
+        Request(task.role, task.task_id, asked[task.task_id], story_id, state.ended)
+        for task in tasks_of(state)
     ]
-
-
-def read_derivation(body: bytes) -> DerivationRequest:
-    """A request out of JSON; InvalidRequest names the first field that is wrong."""
-    try:
-        return DerivationRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from error

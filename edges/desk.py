@@ -19,10 +19,12 @@ from actors.line import Line
 from actors.listing import Page, Wanted
 from actors.roster import Roster
 from actors.run import Conclusion, Terms
+from actors.sight import Context, Sight
 from actors.supervisor import Post, State
 from edges.asked import DeliberationRequest, seconds
 from edges.forking import ForkRequest
 from edges.views import BusStatus, CouncilInfo, PoolStatus, Standing, Stats, Status, StoryView
+from engine.caps import council_of
 from engine.config import Config
 from engine.data import Data
 from engine.errors import Away, ConclaveError, InvalidRequest, NotFound, Unavailable
@@ -188,6 +190,11 @@ class Desk:
             return await self._councils.read(_role(known), task_id)
         except (Unavailable, InvalidRequest):
             return known
+
+    async def sees(self, sight: Sight) -> Context:
+        """What an agent sees of a task: the council of its role looks. InvalidRequest."""
+        council_of(sight.task.role, self.config)
+        return await self._councils.context(sight.task.role, sight)
 
     async def cancel(self, task_id: str) -> Conclusion:
         """End a deliberation without a decision. NotFound; Ended if it has its end."""

@@ -16,10 +16,10 @@ from actors.codec import write
 from actors.pb import orchestrator_pb2 as pb
 from actors.progress import Progress
 from edges.asked import DeliberationRequest, invalid
-from edges.deriving_rpcs import DerivingRpcs
 from edges.desk import Desk
 from edges.metrics_rpcs import MetricsRpcs
 from edges.rpcs import RPCS, GrpcContext, Refused, not_yet, streaming, unary
+from edges.tasks_rpcs import TasksRpcs
 from edges.views import CouncilInfo, Stats
 from engine.errors import InvalidRequest
 from engine.events import Failed
@@ -43,7 +43,7 @@ CONTRACT_NAMES = {
 """What a field of our request is called in the contract, where that is something else."""
 
 
-class GrpcDoor(DerivingRpcs, MetricsRpcs):
+class GrpcDoor(TasksRpcs, MetricsRpcs):
     """The service's rpcs, for the ingress class to inherit; it sets `_desk`."""
 
     _desk: Desk

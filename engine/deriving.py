@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import Field, JsonValue, StringConstraints
@@ -223,21 +224,30 @@ def author_of(state: Transcript) -> str:
     return state.end.decision.choice
 
 
-def request_of(
-    task: AtomicTask, among: Mapping[str, AtomicTask], story_id: str
-) -> dict[str, JsonValue]:
-    """A task as its council is asked it over the bus; its dependencies are told in words too."""
-    before: list[JsonValue] = [
-        {"task_id": id, "role": among[id].role, "description": among[id].description}
-        for id in task.dependencies
-    ]
+def requests_of(state: Transcript) -> dict[str, dict[str, JsonValue]]:
+    """Each task of a derivation as its council is asked it over the bus, those before it first.
+
+    All of it follows from the records, its time as well: another time were another request. What
+    comes before a task is told in words too.
+    """
+    assert state.task is not None
+    tasks = {task.task_id: task for task in tasks_of(state)}
+    decided = datetime.fromtimestamp(state.ended, UTC).isoformat()
     return {
-        "task_id": task.task_id,
-        "task_description": task.description,
-        "constraints": task.constraints.model_dump(mode="json"),
-        "story_id": story_id,
-        "plan_id": task.plan_id,
-        "case_id": task.case_id,
-        "priority": task.priority,
-        "dependencies": before,
+        id: {
+            "task_id": id,
+            "task_description": task.description,
+            "constraints": task.constraints.model_dump(mode="json"),
+            "story_id": state.task.story_id,
+            "plan_id": task.plan_id,
+            "case_id": task.case_id,
+            "priority": task.priority,
+            "dependencies": [_told(tasks[other]) for other in task.dependencies],
+            "timestamp": decided,
+        }
+        for id, task in tasks.items()
     }
+
+
+def _told(task: AtomicTask) -> JsonValue:
+    return {"task_id": task.task_id, "role": task.role, "description": task.description}

@@ -23,6 +23,7 @@ from actors.listing import Listed, Page
 from edges.asked import read_request
 from edges.forking import read_fork
 from edges.refusals import Problem, problem
+from edges.tasks import Derivation, TaskContext
 from edges.views import (
     AgentFigures,
     BusStatus,
@@ -39,10 +40,12 @@ from edges.views import (
 from engine.config import Config, PoolConfig
 from engine.decision import failed
 from engine.deliberation import deliberate
+from engine.deriving import AtomicTask, TaskConstraints
 from engine.errors import ConclaveError, Conflict, Ended, NotFound
 from engine.events import Event, Record, Suspended
 from engine.forks import origin_of
 from engine.results import result
+from engine.seen import Seen
 from engine.story import Note, Story
 from engine.testing import ScriptedModel, words
 from engine.transcript import Outcome, Transcript, fold
@@ -273,6 +276,16 @@ def _add_whole(app: FastAPI, twin: Twin) -> None:
         await _note(twin, request)
         return twin.answer or _metrics(twin.behind)
 
+    @app.post("/v1/derivations")
+    async def derivation(request: Request) -> Any:
+        await _note(twin, request)
+        return twin.answer or _derivation()
+
+    @app.post("/v1/context")
+    async def context(request: Request) -> Any:
+        await _note(twin, request)
+        return twin.answer or _context()
+
     @app.get("/v1/{what}")
     async def whole(what: str, request: Request) -> Any:
         await _note(twin, request)
@@ -296,6 +309,52 @@ def _story(id: str) -> StoryView:
     note = Note(kind="milestone", id="m-1", at=BEGAN, text="It\x1b ticks", event="e", seq=1)
     found = Story(story_id=id).noting(note, 1, 8192)
     return StoryView(hash=found.hash, text=found.text, **dict(found))
+
+
+def _derivation() -> Derivation:
+    """Two tasks, of which one tries to steer a terminal."""
+    constraints = TaskConstraints(rubric="", requirements=(), metadata={})
+    first, second = (
+        AtomicTask(
+            task_id=f"derivation-1.{place}",
+            role=role,
+            description=description,
+            dependencies=before,
+            constraints=constraints,
+            case_id="s-1",
+            plan_id="p-1",
+            priority=place,
+        )
+        for place, role, description, before in (
+            (1, "DEV", "Build\x1b it", ()),
+            (2, "QA", "Test it", ("derivation-1.1",)),
+        )
+    )
+    return Derivation(
+        derivation_id="derivation-1",
+        case_id="s-1",
+        plan_id="p-1",
+        story_id="s-1",
+        tasks=(first, second),
+        total_tasks=2,
+        author_id="agent-architect-002",
+        published=2,
+        durable=True,
+    )
+
+
+def _context() -> TaskContext:
+    """A prompt of few words."""
+    blocks = Seen(system="You sit", context="[bold]<task>\x1b</task>", question="Solve it")
+    return TaskContext(
+        task_id="t-1",
+        role="DEV",
+        agent_id="agent-dev-001",
+        context_text=blocks.text,
+        blocks=blocks,
+        token_count=7,
+        version_hash=blocks.hash,
+    )
 
 
 def _listed(state: Transcript) -> Listed:

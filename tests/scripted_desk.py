@@ -7,7 +7,9 @@ from collections.abc import AsyncGenerator
 from typing import Literal
 
 from actors.figures import Figures
+from actors.journal import Journal
 from actors.run import Conclusion
+from actors.sight import Context, Sight
 from edges.desk import Desk
 from edges.views import CouncilInfo, Stats, Status
 from engine.config import Config, PoolConfig, fleet_councils
@@ -170,6 +172,17 @@ class ScriptedDesk(Desk):
             troubles=("council QA is away",),
             stats=self.stats,
         )
+
+    @property
+    def journal(self) -> Journal:
+        """There is none, so that nothing can be derived here."""
+        self._raise()
+        raise AssertionError("a scripted desk has no journal")
+
+    async def sees(self, sight: Sight) -> Context:
+        """Nothing."""
+        self._raise()
+        raise AssertionError("a scripted desk sees nothing")
 
     def hold(self) -> GatedModel:
         """Let no turn be answered before it is released."""

@@ -9,7 +9,7 @@ import pytest
 from engine.arrival import Arrival
 from engine.config import Config, Limits, PoolConfig, fleet_councils
 from engine.deliberation import deliberate
-from engine.deriving import Strategy, author_of, question, request_of, tasks_of
+from engine.deriving import Strategy, author_of, question, requests_of, tasks_of
 from engine.errors import InvalidRequest, NotDerived
 from engine.events import Decided, Record
 from engine.planning import Plan, PlanApproved
@@ -278,19 +278,20 @@ def test_a_larger_window_holds_more_tasks() -> None:
 
 async def test_a_council_reads_a_task_as_it_was_derived() -> None:
     """Its event is a request like any other: the id is the task's, all else is shown."""
-    tasks = tasks_of(await decided(asked(), writing(GOOD)))
-    among = {task.task_id: task for task in tasks}
-    payload = request_of(tasks[1], among, "s-1")
-    subject = f"agent.request.council.{tasks[1].role.lower()}"
-    found = requested(Arrival("R", 1, subject, json.dumps(payload).encode()), CONFIG)
-    assert found.warnings[:1] == ()
+    state = await decided(asked(), writing(GOOD))
+    first, second = requests_of(state)
+    data = json.dumps(requests_of(state)[second]).encode()
+    found = requested(Arrival("R", 1, "agent.request.council.qa", data, at=9e9), CONFIG)
+    assert found.warnings == ()
     task = found.task
-    assert (task.id, task.role, task.text) == (tasks[1].task_id, "QA", "Do t2")
+    assert (task.id, task.role, task.text) == (second, "QA", "Do t2")
     assert (task.rubric, task.requirements) == ("Short", ("It ticks", "No springs"))
     assert task.story_id == "s-1"
     assert (task.context["plan_id"], task.context["priority"]) == ("p-1", 2)
     before: Any = task.context["dependencies"]
-    assert [each["description"] for each in before] == ["Do t1"]
+    assert [(each["task_id"], each["description"]) for each in before] == [(first, "Do t1")]
+    again = requested(Arrival("R", 2, "agent.request.council.qa", data, at=9e9 + 1), CONFIG)
+    assert again.task == task
 
 
 async def test_what_is_no_derivation_has_no_tasks() -> None:

@@ -34,11 +34,15 @@ REAL = {
     "WatchDeliberation": pb.WatchDeliberationRequest(task_id="t-1"),
     "CancelDeliberation": pb.CancelDeliberationRequest(task_id="t-1"),
     "GetDeliberationResult": pb.GetDeliberationResultRequest(task_id="t-1"),
+    "DeriveSubtasks": pb.DeriveSubtasksRequest(plan_id="p-1"),
+    "GetTaskContext": pb.GetTaskContextRequest(role="DEV", task_description="x"),
     "ListCouncils": pb.ListCouncilsRequest(),
     "GetStatus": pb.GetStatusRequest(),
     "GetMetrics": pb.GetMetricsRequest(),
 }
 """The rpcs with something behind them, and a request that is in order."""
+ELSEWHERE = {"DeriveSubtasks", "GetTaskContext"}
+"""Those whose desk is another one; they have tests of their own."""
 
 
 class House:
@@ -292,7 +296,7 @@ async def test_an_empty_id_is_refused(house: House, rpc: str) -> None:
     assert line.startswith("task_id: is empty")
 
 
-@pytest.mark.parametrize("rpc", sorted(set(table(RPCS)) - set(REAL)))
+@pytest.mark.parametrize("rpc", sorted(set(table(RPCS)) - set(REAL) - ELSEWHERE))
 async def test_what_is_not_there_yet_says_so(house: House, rpc: str) -> None:
     """UNIMPLEMENTED, by name."""
     request = getattr(pb, table(RPCS)[rpc].split(" -> ")[0])()
@@ -476,3 +480,15 @@ async def test_a_client_that_knows_the_contract_alone_is_served(house: House) ->
     found = await client.call("GetDeliberationResult", task_id="old")
     assert (found.status, found.winner_id) == (3, answer.winner_id)
     assert len(table(CONTRACT)) > len(table(RPCS))
+
+
+async def test_a_task_that_is_too_long_to_be_looked_at_is_refused_by_its_field(
+    house: House,
+) -> None:
+    """As one that is to be deliberated on, under the contract's name of what is empty."""
+    request = pb.GetTaskContextRequest(role="DEV", task_description="x" * 300_000)
+    called = house.call("GetTaskContext", request)
+    assert "262144" in await refused(called, StatusCode.RESOURCE_EXHAUSTED)
+    request = pb.GetTaskContextRequest(role="DEV", task_description=" ")
+    line = await refused(house.call("GetTaskContext", request), StatusCode.INVALID_ARGUMENT)
+    assert line.startswith("task_description: is empty")

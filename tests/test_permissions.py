@@ -25,6 +25,7 @@ from actors.listing import ALL
 from actors.outside import Outside
 from actors.patience import Forbidden
 from actors.provision import note_floor, provision
+from actors.requesting import Request
 from actors.run import Terms
 from actors.stories import Stories
 from actors.streams import BUCKETS, DURABLES, PLAN_APPROVED, PLANS, STREAMS
@@ -99,6 +100,7 @@ MATRIX: dict[str, May] = {
             *(subject for subject in RESULTS if subject.startswith("deliberation.")),
             *LETTERS,
             *ASKED,
+            "agent.request.council.dev",
             *TAKES,
             *VALUES,
             OPEN_PURGE,
@@ -106,7 +108,8 @@ MATRIX: dict[str, May] = {
                 f"{API}.STREAM.MSG.GET.{name}"
                 for name in NAMES
                 if name.startswith(("KV_", "OBJ_"))
-                or name in ("DELIBERATIONS", "AGENT_REQUESTS", "AGENT_RESPONSES")
+                or name in ("DELIBERATIONS", "PLANNING_EVENTS")
+                or name in ("AGENT_REQUESTS", "AGENT_RESPONSES")
             ),
         },
         {
@@ -235,6 +238,24 @@ async def test_the_journal_is_kept_by_the_engines_user(
         js = client.streams()
         named = await put(js, b"x" * 300_000, client.max_payload)
         assert await get(js, named) == b"x" * 300_000
+    assert "permissions violation" not in caplog.text
+
+
+async def test_plans_are_found_and_tasks_are_asked_by_the_engines_user(
+    bus_as: Callable[..., BusConfig], made: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What splitting a plan takes of the bus, besides the deliberation itself."""
+    caplog.set_level(logging.WARNING)
+    event = {"story_id": "s", "plan_id": "p", "approved_by": "po", "timestamp": "2026-11-22"}
+    async with line(bus_as("planner")) as planner:
+        data = json.dumps(event).encode()
+        await planner.streams().publish("planning.plan.approved", data)
+    journal = await Journal.connect(bus_as("conclave"), "test")
+    found = await journal.plan("p", bus_as("conclave"))
+    assert found is not None
+    assert found.plan.story_id == "s"
+    await journal.request([Request("DEV", "t-1", {"task_description": "x"}, "s", 1.0)])
+    await journal.close()
     assert "permissions violation" not in caplog.text
 
 

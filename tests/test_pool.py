@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from agents import a_pool, a_turn
@@ -19,7 +19,7 @@ from engine.deliberation import Bell, deliberate
 from engine.errors import EngineLost, Overloaded, PromptTooLong, SetupError, Unavailable
 from engine.events import Failed
 from engine.testing import words
-from engine.types import Phase, Reply, Stopped, Task, Turn, Usage
+from engine.types import Message, Phase, Reply, Stopped, Task, Turn, Usage
 
 
 class Pool:
@@ -346,3 +346,24 @@ async def test_tokens_are_counted_with_the_models_tokenizer(pools: Pools) -> Non
     count = await pool.agents.count()
     assert count("three words here") == 3
     assert await pool.agents.count() is count
+
+
+async def test_a_prompt_is_counted_as_the_engine_renders_it(pools: Pools) -> None:
+    """What a turn's own reply says its prompt took; a replica that died is looked up anew."""
+    pool = await pools(1)
+    turn = a_turn("Say yes, or no.")
+    spoken = (await pool.agents.speak(turn)).usage.prompt
+    assert await pool.agents.tokens(turn.messages) == spoken
+    asked: list[bool] = []
+    engine = ScriptedEngine()
+    render = engine.render
+
+    def noted(messages: Sequence[Message], thinks: bool = True) -> list[int]:
+        asked.append(thinks)
+        return render(messages, thinks)
+
+    engine.render = noted  # type: ignore[method-assign]
+    pool.kill(0)
+    await pool.start(0, engine)
+    assert await pool.agents.tokens(turn.messages, thinks=False) == spoken
+    assert asked[-1] is False

@@ -1,4 +1,4 @@
-"""The routes over HTTP by which plans are split into tasks; knows nothing of how that is done."""
+"""The routes over HTTP for tasks of plans and for what agents see of one; decides nothing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ from fastapi import Header, Request
 
 from edges.asked import standing_alone
 from edges.bodies import read_within
-from edges.deriving import Derivation, DerivationRequest, derive, read_derivation
+from edges.deriving import derive
 from edges.desk import Desk
 from edges.http import api, body_of
 from edges.refusals import Problem
+from edges.seeing import context
+from edges.tasks import (
+    ContextRequest,
+    Derivation,
+    DerivationRequest,
+    TaskContext,
+    read_context,
+    read_derivation,
+)
 
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {
@@ -23,7 +32,7 @@ REFUSED: dict[int | str, dict[str, Any]] = {
 }
 
 
-class DerivingDoor:
+class TasksDoor:
     """The routes; whoever inherits them has a desk."""
 
     _desk: Desk
@@ -46,3 +55,16 @@ class DerivingDoor:
         """
         body = await read_within(request, self._desk.config.bus.max_event_bytes)
         return await derive(self._desk, read_derivation(body), idempotency_key, x_timeout_ms)
+
+    @api.post(
+        "/v1/context",
+        responses={s: REFUSED[s] for s in (400, 404, 413, 500, 503)},
+        openapi_extra=body_of(standing_alone(ContextRequest)),
+    )
+    async def context(self, request: Request) -> TaskContext:
+        """What an agent would see of a task, or has seen: nobody is asked anything.
+
+        Its words, how many tokens they are to the agent's model, and a hash of them.
+        """
+        body = await read_within(request, self._desk.config.bus.max_event_bytes)
+        return await context(self._desk, read_context(body))

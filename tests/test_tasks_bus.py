@@ -1,39 +1,37 @@
-"""Claims about derivations on a real bus: found, decided, kept, and asked of councils once."""
+"""Claims about tasks of plans and what agents see of one, on a real bus and over both doors."""
 
 import json
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from typing import Any
 
 import grpc
 import pytest
 from bridging import healthy
-from bus_fakes import connected
 from local_desk import Doors, doors
 
 from actors import plans
 from actors.bridge import Bridge
 from actors.bus import Connection
+from actors.codec import plain
 from actors.nats_server import NatsServer
 from actors.pb import orchestrator_pb2 as pb
 from actors.plans import Plans
 from actors.run import Terms
+from actors.stories import Stories
 from actors.streams import PLANS, REQUESTS
+from edges.deriving import requests
+from engine.arrival import Arrival
 from engine.config import BusConfig, Config, PoolConfig
 from engine.errors import Unavailable
 from engine.events import Record
-from engine.testing import ScriptedModel
-from engine.types import Phase, Task
+from engine.requests import requested
+from engine.testing import ScriptedModel, words
+from engine.types import Phase, Task, Turn
 
 pytestmark = pytest.mark.nats
 
 DERIVATIONS = "/v1/derivations"
-
-
-@pytest.fixture
-async def client(nats: NatsServer) -> AsyncIterator[Connection]:
-    """A connection to the bus, the streams made."""
-    async with connected(nats.url) as client:
-        yield client
 
 
 @pytest.fixture
@@ -255,8 +253,9 @@ async def test_each_task_is_asked_of_its_council_once(
     assert [(message.headers or {})["Nats-Msg-Id"] for message in sent] == names
     assert (await house.rpc.DeriveSubtasks(request)).published == 2
     assert (await js.stream_info(REQUESTS)).state.messages == 2
-    for message in sent:  # as after the hour in which the stream knows their names
-        await js.publish(message.subject or "", message.data or b"")
+    state = (await house.desk.known(derived.derivation_id)).state
+    for request in requests(state):  # as after the hour in which the stream knows their names
+        await js.publish(request.subject, request.message)
 
     async def convene(task: Task) -> Record:
         terms = Terms(detached=True, clips=True)
@@ -277,3 +276,192 @@ async def test_each_task_is_asked_of_its_council_once(
 
 def _from_the_first(bus: BusConfig) -> BusConfig:
     return bus.model_copy(update={"start": "all"})
+
+
+CONTEXT = "/v1/context"
+
+
+async def tell(client: Connection, kind: str, **fields: Any) -> None:
+    """An event tells of the story s-1; returns when it is noted."""
+    data = json.dumps({"story_id": "s-1", **fields}).encode()
+    arrival = Arrival("CONTEXT", fields["version"], f"context.{kind}", data, at=fields["version"])
+    await Stories(client.streams(), BusConfig()).note(arrival, 1 << 18)
+
+
+async def told(client: Connection) -> None:
+    """A milestone, a decision and an update, the oldest first."""
+    await tell(client, "milestone.reached", version=1, milestone_id="m", milestone_name="It ticks")
+    await tell(client, "decision.added", version=2, decision_id="d", what="No springs")
+    await tell(client, "updated", version=3, what="Begun")
+
+
+def said(turn: Turn) -> str:
+    """All that a turn's messages say."""
+    return "\n".join(message.content for message in turn.messages)
+
+
+async def decided(house: Doors, **fields: Any) -> str:
+    """Deliberate on something; its id."""
+    body = {"role": "DEV", "text": "Build a clock", "rubric": "Short", **fields}
+    answer = await house.http.post("/v1/deliberations", json=body)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["task_id"])
+
+
+async def seen(house: Doors, **fields: Any) -> dict[str, Any]:
+    """What an agent sees, over HTTP; over gRPC it is the same."""
+    answer = await house.http.post(CONTEXT, json=fields)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    sent = {("task_description" if name == "text" else name): v for name, v in fields.items()}
+    over_grpc = await house.rpc.GetTaskContext(pb.GetTaskContextRequest(**sent))
+    assert over_grpc.context_text == found["context_text"]
+    assert over_grpc.version_hash == found["version_hash"]
+    assert (over_grpc.token_count, over_grpc.agent_id) == (found["token_count"], found["agent_id"])
+    assert plain(over_grpc.blocks) == found["blocks"]
+    return found
+
+
+async def test_what_is_seen_is_what_each_agent_was_asked(
+    house: Doors, client: Connection, model: ScriptedModel
+) -> None:
+    """The whole prompt of its draft with the story, to the letter; its tokens and its hash."""
+    await told(client)
+    id = await decided(house, story_id="s-1", requirements=["It ticks"], context={"n": 1})
+    for turn in [turn for turn in model.turns if turn.phase is Phase.DRAFT]:
+        found = await seen(house, task_id=id, agent_id=turn.agent)
+        assert found["context_text"] == said(turn)
+        assert "No springs" in found["blocks"]["context"]
+        assert found["version_hash"] == sha256(said(turn).encode()).hexdigest()
+        assert found["token_count"] == words(said(turn)) + 2
+        assert (found["role"], found["agent_id"]) == ("DEV", turn.agent)
+    first = await seen(house, task_id=id)
+    assert first["agent_id"] == "agent-dev-001"
+    await tell(client, "updated", version=4, what="Later")
+    assert await seen(house, task_id=id, phase="BUILD") == first
+
+
+async def test_what_will_be_seen_is_what_is_asked_later(
+    house: Doors, client: Connection, model: ScriptedModel
+) -> None:
+    """Of a task that nobody was asked yet; asked by that name, its agents see just that."""
+    await told(client)
+    before = await seen(house, text="Build a clock", role="dev", story_id="s-1", task_id="t-9")
+    assert before == await seen(
+        house, text="Build a clock", role="DEV", case_id="s-1", task_id="t-9"
+    )
+    assert model.turns == []
+    await decided(house, task_id="t-9", story_id="s-1", rubric="")
+    assert before["context_text"] == said(model.turns[0])
+    unnamed = [await seen(house, text="Build a clock", role="QA") for _ in range(2)]
+    assert unnamed[0] == unnamed[1]
+
+
+async def test_a_derived_task_is_seen_before_and_after_its_council_is_asked(
+    house: Doors, client: Connection, model: ScriptedModel, config: Config
+) -> None:
+    """It has the name that its derivation gave it, and the prompt that its event leads to."""
+    await told(client)
+    await approve(client)
+    request = pb.DeriveSubtasksRequest(plan_id="p-1", roles=["DEV", "QA"])
+    derived = await house.rpc.DeriveSubtasks(request)
+    second = derived.tasks[1]
+    found = await seen(house, task_id=second.task_id)
+    assert (found["role"], found["task_id"]) == ("QA", second.task_id)
+    assert second.description in found["blocks"]["context"]
+    assert derived.tasks[0].description in found["blocks"]["context"]
+    assert "No springs" in found["blocks"]["context"]
+    request.strategy.auto_publish_to_nats = True
+    await house.rpc.DeriveSubtasks(request)
+    sent = await client.streams().get_msg(REQUESTS, seq=2)
+    event = Arrival(REQUESTS, 2, sent.subject or "", sent.data or b"")
+    task = requested(event, config).task
+    begun = len(model.turns)
+    await house.desk._councils.conclude(task, Terms(clips=True))
+    assert found["context_text"] == said(model.turns[begun])
+    assert await seen(house, task_id=second.task_id) == found
+
+
+@pytest.mark.parametrize("phase", [Phase.CRITIQUE, Phase.REVISE, Phase.VOTE])
+async def test_a_later_turn_is_seen_as_it_was(
+    house: Doors, model: ScriptedModel, phase: Phase
+) -> None:
+    """Of a deliberation that has got so far, the last such turn of the agent."""
+    id = await decided(house)
+    found = await seen(house, task_id=id, phase=phase.value, agent_id="agent-dev-002")
+    asked = [t for t in model.turns if (t.agent, t.phase) == ("agent-dev-002", phase)]
+    assert found["context_text"] == said(asked[-1])
+    assert found["blocks"]["history"]
+    anybody = await seen(house, task_id=id, phase=phase.value.upper())
+    assert anybody["context_text"] in {said(t) for t in model.turns if t.phase is phase}
+
+
+async def test_each_option_changes_what_is_seen(house: Doors, client: Connection) -> None:
+    """Which notes of the story and which parts; without any, all of it."""
+    await told(client)
+    id = await decided(house, story_id="s-1")
+    shows = {
+        "include_timeline": [True, False, False],
+        "include_decisions": [False, True, False],
+        "include_summaries": [False, False, True],
+    }
+    notes = ("It ticks", "No springs", "Begun")
+    for option, shown in shows.items():
+        found = await seen(house, task_id=id, options={option: True})
+        assert [note in found["context_text"] for note in notes] == shown
+    newest = await seen(house, task_id=id, options={"max_events": 1})
+    assert [note in newest["context_text"] for note in notes] == [False, False, True]
+    rubric = await seen(house, task_id=id, options={"scopes": ["rubric"]})
+    assert "Short" in rubric["context_text"]
+    assert not any(note in rubric["context_text"] for note in notes)
+    story = await seen(house, task_id=id, options={"scopes": ["story"]})
+    assert "Short" not in story["context_text"]
+    whole = await seen(house, task_id=id, options={})
+    assert all(note in whole["context_text"] for note in notes)
+
+
+async def test_another_council_sees_the_task_with_its_own_rubric(house: Doors) -> None:
+    """As if it were asked the same; what was recorded of the first is none of its."""
+    id = await decided(house)
+    found = await seen(house, task_id=id, role="qa")
+    assert (found["role"], found["agent_id"]) == ("QA", "agent-qa-001")
+    assert "Build a clock" in found["blocks"]["context"]
+    assert "every acceptance criterion has a test" in found["blocks"]["context"]
+
+
+UNSEEN: list[tuple[dict[str, Any], int, str]] = [
+    ({}, 400, "task_id: is empty; name a task"),
+    ({"task_id": "t-2"}, 404, "no task 't-2'"),
+    ({"task_id": "derivation-0.1"}, 404, "no task 'derivation-0.1'"),
+    ({"task_id": "t-1.1"}, 404, "no task 't-1.1'"),
+    ({"task_id": "t-1", "phase": "LUNCH"}, 400, "phase: no phase 'LUNCH'; known phases: DRAFT,"),
+    ({"task_id": "t-1", "phase": "merge"}, 400, "phase: agent-dev-001 has not been asked for a"),
+    ({"task_id": "t-1", "phase": "vote", "role": "QA"}, 400, "role: the turns of 't-1' were those"),
+    (
+        {"task_id": "t-1", "phase": "vote", "options": {"max_events": 1}},
+        400,
+        "options: a vote is shown as it was",
+    ),
+    ({"text": "x", "role": "DEV", "phase": "vote"}, 400, "phase: 'key-"),
+    ({"task_id": "t-1", "role": "CHEF"}, 400, "role: no council 'CHEF'; known roles: DEV, QA"),
+    ({"task_id": "t-1", "agent_id": "bob"}, 400, "agent_id: 'bob' takes no part; those who do"),
+    ({"task_id": "t-1", "options": {"max_events": -1}}, 400, "options.max_events: "),
+    (
+        {"task_id": "t-1", "options": {"scopes": ["weather"]}},
+        400,
+        "options.scopes: no scope 'weather'; known scopes: rubric, requirements, context, story",
+    ),
+]
+
+
+async def test_what_cannot_be_seen_is_refused_alike_over_every_door(house: Doors) -> None:
+    """One line with the field and what there is."""
+    await decided(house, task_id="t-1")
+    for fields, status, beginning in UNSEEN:
+        answer = await house.http.post(CONTEXT, json=fields)
+        assert answer.status_code == status, answer.text
+        assert answer.json()["detail"].startswith(beginning), answer.text
+        code = grpc.StatusCode.NOT_FOUND if status == 404 else grpc.StatusCode.INVALID_ARGUMENT
+        sent = {("task_description" if name == "text" else name): v for name, v in fields.items()}
+        line = await refused(house.rpc.GetTaskContext(pb.GetTaskContextRequest(**sent)), code)
+        assert line == answer.json()["detail"]
