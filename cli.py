@@ -14,19 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from commands.arguments import (
-    MOMENT,
-    Help,
-    a_duration,
-    a_moment,
-    a_port,
-    add_command,
-    add_url,
-    an_id,
-)
+from commands.arguments import Help, a_port, add_command, add_url, an_id
 from commands.asking import add_deliberate, options_of
 from commands.forking import add_fork, add_replay
 from commands.hints import default_url
+from commands.searching import add_list, add_metrics, wanted_of
 from commands.tasking import add_context, add_derive
 from commands.tending import add_deadletter, add_streams
 from engine.errors import ConclaveError, InvalidRequest
@@ -183,51 +175,13 @@ def _add_reading(commands: Any) -> None:
     story.add_argument("id", metavar="ID", type=an_id, help="as its events name it")
     story.set_defaults(run=_story)
 
-    _add_list(commands)
-    figures = add_command(
-        commands, "metrics", "latencies, agents and councils in figures", "metrics", url=True
-    )
-    about = "performance, agents, councils or all"
-    figures.add_argument("--type", default="all", metavar="NAME", help=about)
-    about = "of what ended in the last 90s, 15m, 24h or 7d, default: all"
-    figures.add_argument("--last", type=a_duration, metavar="TIME", default=0, help=about)
-    figures.set_defaults(run=_metrics)
+    add_list(commands).set_defaults(run=_list)
+    add_metrics(commands).set_defaults(run=_metrics)
     for name, about in (
         ("councils", "who there is to ask, and what they do now"),
         ("status", "how the engine is: health, troubles, addresses, figures"),
     ):
         add_command(commands, name, about, name, url=True).set_defaults(run=_whole)
-
-
-def _add_list(commands: Any) -> None:
-    listing = add_command(
-        commands,
-        "list",
-        "the deliberations of the journal, newest first",
-        "list",
-        "list --role DEV --status failed --since 2026-11-25",
-        "list --text 'monotonic clock'",
-        url=True,
-    )
-    listing.add_argument("--role", default="", help="of this council only")
-    listing.add_argument("--story", metavar="ID", default="", help="of this story only")
-    listing.add_argument(
-        "--status", default="", help="in_progress, suspended, completed or failed only"
-    )
-    for name, about in (("since", "begun then or later"), ("until", "begun before then")):
-        listing.add_argument(
-            f"--{name}", type=a_moment, metavar="TIME", default="", help=f"{about}; {MOMENT}"
-        )
-    listing.add_argument(
-        "--text", metavar="WORDS", default="", help="each word is in the task or the decision"
-    )
-    listing.add_argument(
-        "--limit", type=int, metavar="N", default=20, help="1 to 100, default: %(default)s"
-    )
-    listing.add_argument(
-        "--cursor", metavar="TEXT", default="", help="go on behind an earlier page"
-    )
-    listing.set_defaults(run=_list)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -354,26 +308,16 @@ def _context(options: argparse.Namespace) -> None:
 
 def _list(options: argparse.Namespace) -> None:
     from commands.look import deliberations
-    from conclave import Client
-    from edges.searching import wanted
 
-    asked = wanted(
-        role=options.role,
-        story=options.story,
-        status=options.status,
-        since=options.since,
-        until=options.until,
-        text=options.text,
-    )
-    with Client(options.url) as client:
-        deliberations(client, asked, options.limit, options.cursor, _form(options), _screen())
+    wanted = wanted_of(options)
+    with _client(options) as client:
+        deliberations(client, wanted, options.limit, options.cursor, _form(options), _screen())
 
 
 def _metrics(options: argparse.Namespace) -> None:
     from commands.metrics import metrics
-    from conclave import Client
 
-    with Client(options.url) as client:
+    with _client(options) as client:
         metrics(client, options.type, options.last, _form(options), _screen())
 
 
