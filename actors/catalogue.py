@@ -25,7 +25,7 @@ from actors.claim import Claim
 from actors.figures import Figures, figures
 from actors.line import Line
 from actors.listing import Page, Wanted, page
-from actors.messages import Found, opened
+from actors.messages import Found, missing, opened
 from actors.passing import batches, sequence
 from actors.patience import BROKEN, said
 from actors.projection import Message, Projection
@@ -109,8 +109,7 @@ class Catalogue:
         try:
             await self._line.ask(self._follow)
         except nats.js.errors.NotFoundError as error:
-            remedy = "Start the engine anew: it makes its streams"
-            raise SetupError(f"stream {JOURNAL} is missing", remedy) from error
+            raise missing(JOURNAL) from error
         except BROKEN as error:
             raise Unavailable(f"the journal cannot be read: {said(error)}") from error
 

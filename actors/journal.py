@@ -20,11 +20,20 @@ from nats.js.api import RawStreamMsg
 from actors.backlog import Backlog
 from actors.catalogue import Catalogue
 from actors.line import Line
-from actors.messages import Found, envelope, last_message, next_message, opened, root_of
+from actors.messages import (
+    Found,
+    envelope,
+    last_message,
+    missing,
+    next_message,
+    opened,
+    root_of,
+)
 from actors.patience import BROKEN, patiently, pauses, said
 from actors.plans import Plans
 from actors.requesting import Request
 from actors.stories import Stories
+from actors.streams import JOURNAL
 from actors.texts import get
 from actors.writer import Writer
 from engine.config import BusConfig
@@ -115,6 +124,15 @@ class Journal:
     async def reached(self) -> None:
         """Return when the bus can be reached; Away if it could not be for a moment."""
         await self._line.within()
+
+    async def require(self) -> None:
+        """Return where the stream of the journal answers; Away, Unavailable, SetupError."""
+        try:
+            await self._line.ask(lambda js: js.stream_info(JOURNAL))
+        except nats.js.errors.NotFoundError as error:
+            raise missing(JOURNAL) from error
+        except BROKEN as error:
+            raise Unavailable(f"NATS does not tell of stream {JOURNAL}: {said(error)}") from error
 
     async def lost(self) -> None:
         """Return when the bus is away, and has been for a moment."""

@@ -235,8 +235,8 @@ class Desk:
             self._pools(),
             self._health(self._names.bridge),
         )
-        known = [each for each in (state, stats) if isinstance(each, ConclaveError)]
-        silent = [*bus, *(str(each) for each in known if not (bus and isinstance(each, Away)))]
+        asked = (state,) if bus else (state, stats)  # without the bus there can be no figures
+        silent = [*bus, *(str(each) for each in asked if isinstance(each, ConclaveError))]
         found = state if isinstance(state, State) else None
         troubles = (*silent, *(found.troubles if found else ()))
         return Status(
@@ -250,11 +250,15 @@ class Desk:
         )
 
     async def _bus_trouble(self) -> list[str]:
-        """That the bus is away, as seen from here."""
+        """That the bus is away, or its journal, as seen from here."""
         try:
             await self._opened().reached()
         except Unavailable as away:
             return [f"bus: {away}"]
+        try:
+            await self._opened().require()
+        except ConclaveError as trouble:
+            return [f"journal: {trouble}"]
         return []
 
     async def _stats(self) -> Stats:
