@@ -256,7 +256,7 @@ class Desk:
         except Unavailable as away:
             return [f"bus: {away}"]
         try:
-            pass
+            await self._opened().require()
         except ConclaveError as trouble:
             return [f"journal: {trouble}"]
         return []
