@@ -13,7 +13,6 @@ from pydantic import TypeAdapter
 from engine.events import (
     Aborted,
     Asked,
-    Briefed,
     Convened,
     Decided,
     Drafted,
@@ -69,10 +68,8 @@ class Outline:
         match event:
             case Convened():
                 self._convene(event, at)
-            case Briefed():
-                self._texts.clear()  # what was written under another brief is no candidate
             case Asked():
-                self._asked[event.turn] = at
+                self._asked[event.turn] = at  # also anew, after an interruption
             case Aborted():
                 self._asked.pop(event.turn, None)
                 self.usage += event.usage
@@ -90,11 +87,9 @@ class Outline:
         self.policy = str((event.rules or settle(task, event.council)).policy)
 
     def _pass_time(self, event: Event, at: float) -> None:
-        """What was asked before an interruption is asked again after it, if it is needed."""
+        """As a transcript does: what lies before a resumption is no work."""
         self.status = "suspended" if isinstance(event, Suspended) else "in_progress"
-        if isinstance(event, Resumed):
-            self._asked.clear()
-        elif self._last:
+        if self._last and not isinstance(event, Resumed):
             self.worked_s += max(0.0, at - self._last)
         self._last = at
 

@@ -411,7 +411,7 @@ async def test_how_long_an_engine_owes_a_token_is_told_before_it_is_given_up(
     engine.gate.set()
 
     async def over() -> bool:
-        return (await actor.health()).silent_s < second
+        return (await actor.health()).silent_s == 0.0
 
     await reaches(over, "it owes nothing any more")
     assert agents.deaths == []

@@ -1,6 +1,7 @@
 """Lists and figures follow the journal, whatever becomes of its stream and of the copy's file."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from engine.events import Convened, Record, Suspended
 
 pytestmark = pytest.mark.nats
 
-ALL = Wanted()
+ALL, CLOCKS = Wanted(), Wanted(text="clock")
 
 
 @pytest.fixture
@@ -201,14 +202,22 @@ async def test_another_one_goes_on_where_the_file_stands(
     await next_one.close()
 
 
+def damage_words(path: Path) -> None:
+    """Damage what is searched, so that the file is sound but for that."""
+    with sqlite3.connect(path) as db:
+        db.execute("DELETE FROM texts_data")
+    db.close()
+
+
 @pytest.mark.parametrize(
     "change",
     [
         lambda path: path.unlink(),
         lambda path: path.write_bytes(b"\xff" * path.stat().st_size),
         lambda path: path.write_bytes(path.read_bytes()[:4096]),
+        damage_words,
     ],
-    ids=["deleted", "damaged", "cut off"],
+    ids=["deleted", "damaged", "cut off", "with damaged words"],
 )
 async def test_whatever_happens_to_the_file_nothing_is_lost(
     change: Callable[[Path], object], journal: Journal, catalogue: Catalogue, tmp_path: Path
@@ -219,7 +228,8 @@ async def test_whatever_happens_to_the_file_nothing_is_lost(
     assert await listed(catalogue) == ["b", "a"]
     (path,) = (tmp_path / "lists").glob("*.sqlite")
     change(path)
-    assert await asyncio.gather(*(listed(catalogue) for _ in range(10))) == [["b", "a"]] * 10
+    found = await asyncio.gather(*(listed(catalogue, CLOCKS) for _ in range(10)))
+    assert found == [["b", "a"]] * 10
 
 
 async def test_a_file_that_cannot_be_kept_is_told_with_the_remedy(
@@ -273,6 +283,29 @@ async def test_without_the_bus_there_is_no_answer_and_soon_after_there_is(
     nats.start()
     await journal.back()
     assert await listed(catalogue) == ["a"]
+
+
+async def test_who_asks_later_waits_for_more_than_is_being_read(
+    journal: Journal, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reading that began before something was written does not hold it."""
+    await write(journal, await begun("a"))
+    reads, gate, take = asyncio.Event(), asyncio.Event(), catalogue._take
+
+    async def held(*batch: object) -> None:
+        reads.set()  # so it knows where it ends
+        await gate.wait()
+        await take(*batch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(catalogue, "_take", held)
+    first = asyncio.create_task(listed(catalogue))
+    await asyncio.wait_for(reads.wait(), 20)
+    await write(journal, await begun("b"))
+    second = asyncio.create_task(listed(catalogue))
+    await asyncio.sleep(0)
+    gate.set()
+    assert await second == ["b", "a"]
+    assert "a" in await first
 
 
 async def test_many_ask_at_once_and_each_sees_what_was_there_before(

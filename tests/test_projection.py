@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shelves import Known
 
@@ -35,14 +35,16 @@ KNOWN = st.builds(
     task=TEXTS,
     decision=TEXTS,
 )
-WANTED = st.builds(
-    Wanted,
-    role=st.sampled_from(["", "dev", "QA"]),
-    story=st.sampled_from(["", "s-1"]),
-    status=st.sampled_from([None, *STATUSES]),
-    since=st.none() | TIMES,
-    until=st.none() | TIMES,
-    text=SOUGHT,
+FILTERS = {
+    "role": st.sampled_from(["dev", "QA"]),
+    "story": st.just("s-1"),
+    "status": st.sampled_from(STATUSES),
+    "since": TIMES,
+    "until": TIMES,
+    "text": SOUGHT,
+}
+WANTED = st.sets(st.sampled_from(sorted(FILTERS)), max_size=2).flatmap(
+    lambda names: st.builds(Wanted, **{name: FILTERS[name] for name in sorted(names)})
 )
 
 
@@ -71,6 +73,7 @@ def listed(rows: Projection, wanted: Wanted | None = None, limit: int = 100) -> 
             return ids
 
 
+@settings(max_examples=80)
 @given(st.lists(KNOWN, max_size=8, unique_by=lambda k: k.id), WANTED, st.integers(1, 4))
 def test_a_list_shows_what_fits_and_nothing_else(
     known: list[Known], wanted: Wanted, limit: int
@@ -108,6 +111,24 @@ def test_a_text_is_words_and_never_syntax(path: Path, text: str, found: bool) ->
     rows = filled(path, Known("k"))
     assert listed(rows, Wanted(text=text)) == (["k"] if found else [])
     assert listed(rows) == ["k"]
+    rows.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        (Wanted(since=2.0), ["k-3", "k-2"]),
+        (Wanted(until=2.0), ["k-1"]),
+        (Wanted(since=2.0, until=3.0), ["k-2"]),
+        (Wanted(since=3.5), []),
+    ],
+)
+def test_what_began_at_since_is_shown_and_what_began_at_until_is_not(
+    path: Path, wanted: Wanted, ids: list[str]
+) -> None:
+    """So that two ranges that meet share nothing and leave nothing out."""
+    rows = filled(path, *(Known(f"k-{n}", began=float(n)) for n in (1, 2, 3)))
+    assert listed(rows, wanted) == ids
     rows.close()
 
 
@@ -189,10 +210,13 @@ def test_what_was_read_is_there_when_the_file_is_opened_again(path: Path) -> Non
 
 @pytest.mark.parametrize("seen", [("another", 1, 9), ("one", 1, 0)], ids=["remade", "restored"])
 def test_another_stream_is_read_from_its_beginning(path: Path, seen: tuple[str, int, int]) -> None:
-    """Nothing of the one before is shown, nor found."""
+    """Nothing of the one before is shown, nor found in what has its place now."""
     rows = filled(path, Known("k"))
     assert rows.follow(*seen) == 0
-    assert listed(rows) == listed(rows, Wanted(text="clock")) == []
+    assert listed(rows) == []
+    rows.take([Known("l", task="Paint a fence").message(1)], 1)
+    assert listed(rows) == listed(rows, Wanted(text="fence")) == ["l"]
+    assert listed(rows, Wanted(text="clock")) == []
     rows.close()
 
 
