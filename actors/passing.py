@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
@@ -10,10 +11,11 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from actors.streams import JOURNAL
+from engine.fanout import ended
 
 DELIBERATIONS = ("deliberation.*.r", "deliberation.*.completed", "deliberation.*.failed")
 BATCH = 64
-"""Messages that are in memory together; some have half a megabyte."""
+"""Messages of one fetch; two fetches are in memory together, and some messages have 0.5 MB."""
 FETCH_S = 3.0
 FORGOTTEN_AFTER_S = 10.0
 
@@ -41,15 +43,26 @@ async def batches(js: JetStreamContext, first: int) -> AsyncGenerator[Batch, Non
     consumer = await js.add_consumer(JOURNAL, config)
     left = consumer.num_pending or 0
     reader = await js.pull_subscribe_bind(consumer=consumer.name, stream=JOURNAL)
+    coming = _fetching(reader, left)
     try:
         while left > 0:
-            # never more than there are: a fetch that runs into its timeout stalls the next
-            messages = await reader.fetch(min(BATCH, left), timeout=FETCH_S)
+            messages = await coming
             left -= len(messages)
+            coming = _fetching(reader, left)  # while these are put to use
             yield Batch(messages, left)
     finally:
+        await ended(coming)
         await reader.unsubscribe()
     await js.delete_consumer(JOURNAL, consumer.name)
+
+
+def _fetching(reader: JetStreamContext.PullSubscription, left: int) -> asyncio.Task[list[Msg]]:
+    """The next messages; never more than there are, for a fetch that runs out stalls the next."""
+    return asyncio.create_task(_fetch(reader, min(BATCH, left)))
+
+
+async def _fetch(reader: JetStreamContext.PullSubscription, count: int) -> list[Msg]:
+    return await reader.fetch(count, timeout=FETCH_S) if count else []
 
 
 def sequence(message: Msg) -> int:

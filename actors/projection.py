@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, dropwhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,8 +102,8 @@ class Projection:
     def take(self, messages: Sequence[Message], upto: int) -> None:
         """Take in what the stream holds behind the place so far, up to another one."""
         with self._whole():
-            for message in messages:
-                self._add(message)
+            for key, together in _by_key(messages).items():
+                self._add(key, together)
             self._db.execute("UPDATE place SET seq = max(seq, ?)", (upto,))
 
     def rows(
@@ -111,15 +112,17 @@ class Projection:
         """What a SELECT finds; whatever a user said is among `values`."""
         return self._db.execute(sql, values).fetchall()
 
-    def _add(self, message: Message) -> None:
-        found = self.rows("SELECT seq, outline FROM deliberations WHERE key = ?", (message.key,))
-        if not found:
-            if message.records and isinstance(message.records[0].event, Convened):
-                self._write(message.seq, message.key, _with(Outline(), message.records), new=True)
-            return  # else the stream holds its beginning no more
-        ((seq, outline),) = found
-        if outline is not None:
-            self._write(seq, message.key, _with(taken_up(outline), message.records))
+    def _add(self, key: str, messages: Sequence[Message]) -> None:
+        """Take in messages of one deliberation; those behind its end are passed over."""
+        found = self.rows("SELECT seq, outline FROM deliberations WHERE key = ?", (key,))
+        if found:
+            ((seq, outline),) = found
+            if outline is not None:
+                self._write(seq, key, _with(taken_up(outline), messages))
+            return
+        told = [*dropwhile(lambda message: not _begins(message), messages)]
+        if told:  # else the stream holds its beginning no more
+            self._write(told[0].seq, key, _with(Outline(), told), new=True)
 
     def _write(self, seq: int, key: str, outline: Outline, *, new: bool = False) -> None:
         row = _row(seq, key, outline)
@@ -173,8 +176,22 @@ def _hasten(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA synchronous = OFF")
 
 
-def _with(outline: Outline, records: Sequence[Record]) -> Outline:
-    for record in records:
+def _by_key(messages: Sequence[Message]) -> dict[str, list[Message]]:
+    """Those of one deliberation together: it is taken up and put away once for all of them."""
+    found: dict[str, list[Message]] = {}
+    for message in messages:
+        found.setdefault(message.key, []).append(message)
+    return found
+
+
+def _begins(message: Message) -> bool:
+    return bool(message.records) and isinstance(message.records[0].event, Convened)
+
+
+def _with(outline: Outline, messages: Sequence[Message]) -> Outline:
+    for record in chain.from_iterable(message.records for message in messages):
+        if outline.ended:
+            break
         outline.add(record.event, record.at)
     return outline
 

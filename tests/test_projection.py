@@ -1,6 +1,7 @@
 """The rows of a projection are what the journal says of it, whatever becomes of their file."""
 
 import math
+import random
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -248,6 +249,39 @@ def test_nothing_follows_an_end_and_nothing_begins_in_the_middle(path: Path) -> 
     rows.take([Message(key_of("k"), 2, (late,)), Message(key_of("m"), 3, (late,))], 3)
     assert [each.status for each in page(rows, Wanted(), 9, "").deliberations] == ["completed"]
     rows.close()
+
+
+@given(
+    st.lists(KNOWN, min_size=1, max_size=4, unique_by=lambda k: k.id),
+    st.randoms(use_true_random=False),
+    st.integers(2, 30),
+)
+def test_how_messages_fall_into_batches_changes_nothing(
+    known: list[Known], dice: random.Random, size: int
+) -> None:
+    """Also where deliberations take turns, where one has no beginning or goes on behind its end."""
+    left = [[(key_of(k.id), (record,)) for record in k.records()] for k in known]
+    for told in left:
+        begun, last = told[0], told[-1][1][0]
+        late = last.model_copy(update={"event": Resumed()})
+        told.extend([(begun[0], (late,))] * dice.randrange(2))
+        del told[: dice.randrange(5) == 0]
+    turns = [told for told in left for _ in told]
+    dice.shuffle(turns)
+    messages = []
+    for seq, each in enumerate(turns, 1):
+        key, records = each.pop(0)
+        messages.append(Message(key, seq, records))
+    shown = []
+    with tempfile.TemporaryDirectory() as folder:
+        for each in (1, size):
+            rows = Projection(Path(folder) / str(each))
+            for first in range(0, len(messages), each):
+                rows.take(messages[first : first + each], first + each)
+            texts = rows.rows("SELECT * FROM texts ORDER BY rowid")
+            shown.append((page(rows, Wanted(), 9, ""), figures(rows, 0.0), texts))
+            rows.close()
+    assert shown[0] == shown[1]
 
 
 def damage(path: Path) -> None:
