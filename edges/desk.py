@@ -45,6 +45,10 @@ class Readiness(Data):
     posts: tuple[Post, ...]
 
 
+class Uncounted(Unavailable):
+    """Figures are still to be counted: that is told, though all else is as well as it was."""
+
+
 class Desk:
     """The one place behind all doors; every refusal is a ConclaveError."""
 
@@ -236,14 +240,16 @@ class Desk:
             self._health(self._names.bridge),
         )
         asked = (state,) if bus else (state, stats)  # without the bus there can be no figures
-        silent = [*bus, *(str(each) for each in asked if isinstance(each, ConclaveError))]
+        missing = [each for each in asked if isinstance(each, ConclaveError)]
+        uncounted = tuple(str(each) for each in missing if isinstance(each, Uncounted))
+        silent = [*bus, *(str(each) for each in missing if not isinstance(each, Uncounted))]
         found = state if isinstance(state, State) else None
         troubles = (*silent, *(found.troubles if found else ()))
         return Status(
             status=_verdict(found, troubles),
             version=version("conclave"),
             uptime_seconds=int(time.time() - found.since) if found else 0,
-            troubles=troubles,
+            troubles=(*troubles, *uncounted),
             stats=stats if isinstance(stats, Stats) else None,
             pools=tuple(pools.values()),
             bus=BusStatus(url=shown(self.config.bus.url), bridge=bridge),
@@ -265,7 +271,7 @@ class Desk:
         healths = asyncio.gather(*map(self._councils.health, self._councils.roles))
         counted, found = await asyncio.gather(self.figures(), healths)
         if counted.behind:
-            raise Unavailable(counted.behind)
+            raise Uncounted(counted.behind)
         return Stats(
             total_deliberations=counted.total,
             total_orchestrations=0,

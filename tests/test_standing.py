@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 import pytest
-from bus_fakes import connected
+from bus_fakes import connected, last_record
 from deadline import reaches
+from seats import publish_all
 
 from actors import supervisor
 from actors.answer import AgentHealth, Load
@@ -150,6 +151,34 @@ async def test_a_journal_that_is_gone_shows(watched: Watched, nats: NatsServer) 
         assert (len(status.troubles), status.stats) == (1, None)
         await provision(client.streams(), BusConfig(url=nats.url))
     await shows(watched.desk, "healthy")
+
+
+@pytest.mark.nats
+async def test_a_journal_still_to_be_counted_is_told_and_no_trouble(
+    watched: Watched, nats: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are no figures rather than wrong ones; all that is asked is decided meanwhile."""
+    await publish_all(nats.url, [last_record("t-1", 1)])
+    catalogue, gate = watched.desk.journal.catalogue, asyncio.Event()
+    take = catalogue._take
+
+    async def held(*batch: object) -> None:
+        await gate.wait()
+        await take(*batch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(catalogue, "_take", held)
+    monkeypatch.setattr("actors.catalogue.CURRENT_WITHIN_S", 0.05)
+    await shows(watched.desk, "healthy")
+    status = await watched.desk.status()
+    assert status.stats is None
+    assert [line[:31] for line in status.troubles] == ["the journal is still being read"]
+    gate.set()
+    await reaches(lambda: _counted(watched.desk), "all is counted")
+    assert (await watched.desk.status()).troubles == ()
+
+
+async def _counted(desk: Desk) -> bool:
+    return (await desk.status()).stats is not None
 
 
 @pytest.mark.nats
