@@ -14,6 +14,7 @@ from local_desk import Doors, doors
 from scripted_desk import ScriptedDesk
 from seats import a_task, answering
 
+from actors.codec import plain
 from actors.pb import orchestrator_pb2 as pb
 from edges.metrics import metrics
 from edges.searching import moment, wanted
@@ -174,6 +175,30 @@ async def test_both_doors_tell_the_same_true_figures(house: Doors, model: GatedM
     done = await http(house, "/v1/deliberations?role=dev&story=s-1&status=completed&since=1")
     assert [one["id"] for one in done["deliberations"]] == ["t-1"]
     assert (await http(house, "/v1/deliberations?until=2026-01-01"))["deliberations"] == []
+    asked = pb.ListDeliberationsRequest(role="dev", story="s-1", status="completed", since="1")
+    assert plain(await house.rpc.ListDeliberations(asked)) == done
+    for nothing in ({"role": "QA"}, {"story": "s-2"}, {"status": "failed"}, {"text": "moon"}):
+        page = await house.rpc.ListDeliberations(pb.ListDeliberationsRequest(**nothing))
+        assert (page.deliberations, page.cursor) == ([], "")
+    for since, until, count in (("9999999999", "", 0), ("", "2026-01-01", 0), ("1", "", 1)):
+        asked = pb.ListDeliberationsRequest(since=since, until=until)
+        assert len((await house.rpc.ListDeliberations(asked)).deliberations) == count
+
+
+@pytest.mark.nats
+async def test_pages_over_grpc_follow_one_another(house: Doors, model: GatedModel) -> None:
+    """As many on each as were asked for, the last one begun first."""
+    for id in ("a", "b", "c"):
+        await house.desk.accept(a_task(id=id), 60)
+    answers = asyncio.create_task(answering(model))
+    await house.councils["DEV"].drain()
+    await ended(answers)
+    ids, request = list[list[str]](), pb.ListDeliberationsRequest(limit=2)
+    for _ in range(2):
+        found = await house.rpc.ListDeliberations(request)
+        ids.append([each.id for each in found.deliberations])
+        request.cursor = found.cursor
+    assert (ids, request.cursor) == ([["c", "b"], ["a"]], "")
 
 
 SENSELESS = {
@@ -195,6 +220,11 @@ async def test_each_door_refuses_what_makes_no_sense(house: Doors) -> None:
         answer = await house.http.get(f"/v1/{query}")
         assert (answer.status_code, answer.json()["title"]) == (400, "InvalidRequest")
         assert answer.json()["detail"].startswith(words)
+    for field, value in (("status", "done"), ("since", "soon"), ("cursor", "x"), ("limit", 101)):
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await house.rpc.ListDeliberations(pb.ListDeliberationsRequest(**{field: value}))
+        assert raised.value.code() is StatusCode.INVALID_ARGUMENT
+        assert (raised.value.details() or "").startswith(f"{field}: ")
     for sent in ({"metric_type": "speed"}, {"time_range_ms": -1}):
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await house.rpc.GetMetrics(pb.GetMetricsRequest(**sent))
