@@ -18,6 +18,7 @@ from commands.arguments import Help, a_port, add_command, add_url, an_id
 from commands.asking import add_deliberate, options_of
 from commands.forking import add_fork, add_replay
 from commands.hints import default_url
+from commands.searching import add_list, add_metrics, wanted_of
 from commands.tasking import add_context, add_derive
 from commands.tending import add_deadletter, add_streams
 from engine.errors import ConclaveError, InvalidRequest
@@ -174,14 +175,8 @@ def _add_reading(commands: Any) -> None:
     story.add_argument("id", metavar="ID", type=an_id, help="as its events name it")
     story.set_defaults(run=_story)
 
-    listing = add_command(
-        commands, "list", "the deliberations of the journal, newest first", "list", url=True
-    )
-    listing.add_argument(
-        "--limit", type=int, metavar="N", default=20, help="1 to 100, default: %(default)s"
-    )
-    listing.add_argument("--before", type=int, metavar="N", help="go on behind an earlier page")
-    listing.set_defaults(run=_list)
+    add_list(commands).set_defaults(run=_list)
+    add_metrics(commands).set_defaults(run=_metrics)
     for name, about in (
         ("councils", "who there is to ask, and what they do now"),
         ("status", "how the engine is: health, troubles, addresses, figures"),
@@ -314,8 +309,16 @@ def _context(options: argparse.Namespace) -> None:
 def _list(options: argparse.Namespace) -> None:
     from commands.look import deliberations
 
+    wanted = wanted_of(options)
     with _client(options) as client:
-        deliberations(client, options.limit, options.before, _form(options), _screen())
+        deliberations(client, wanted, options.limit, options.cursor, _form(options), _screen())
+
+
+def _metrics(options: argparse.Namespace) -> None:
+    from commands.metrics import metrics
+
+    with _client(options) as client:
+        metrics(client, options.type, options.last, _form(options), _screen())
 
 
 def _streams(options: argparse.Namespace) -> None:

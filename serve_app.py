@@ -24,6 +24,7 @@ from actors.supervisor import State, Supervisor
 from edges.desk import Desk
 from edges.grpc import GrpcDoor
 from edges.http import HttpDoor, api
+from edges.metrics_door import MetricsDoor
 from edges.rpcs import SERVICER
 from edges.tasks_door import TasksDoor
 from engine.config import Config
@@ -32,7 +33,7 @@ from engine.errors import SetupError, Unavailable
 NAME = "conclave"
 
 
-class Edge(HttpDoor, TasksDoor, GrpcDoor):
+class Edge(HttpDoor, TasksDoor, MetricsDoor, GrpcDoor):
     """All doors with one desk behind them."""
 
     def __init__(self, config: Config, names: Roster, supervisor: DeploymentHandle[Any]) -> None:

@@ -49,6 +49,7 @@ class AgentActor:
         self._canary: asyncio.Task[None] | None = None
         self._up_since = 0.0
         self._generated = self._turns = 0
+        self._probed_at: float | None = None
         self._aborted: dict[str, Usage] = {}
         self._draining = False
         starter = ThreadPoolExecutor(1, thread_name_prefix="engine-start")
@@ -164,6 +165,7 @@ class AgentActor:
         deadline = self._config.canary_timeout_s
         while True:
             await asyncio.sleep(self._config.canary_every_s)
+            self._probed_at = time.monotonic()
             try:
                 async with asyncio.timeout(deadline):  # wait_for can lose a cancellation
                     await _heard(engine, request)
@@ -171,6 +173,7 @@ class AgentActor:
                 return self._end(engine, f"the engine gave no token within {deadline:g} s")
             except SpeechFailed as failure:
                 return self._end(engine, str(failure))
+            self._probed_at = None
 
     def _end(self, engine: Engine, reason: str) -> None:
         log.error("%s ends its process, to be replaced: %s", self._name, reason)
@@ -189,6 +192,7 @@ class AgentActor:
             load=self._admission.load if engine else Load(),
             generated=self._generated,
             turns=self._turns,
+            silent_s=0.0 if self._probed_at is None else time.monotonic() - self._probed_at,
         )
 
 

@@ -31,7 +31,10 @@ class Answer(Data):
 
 
 class AgentHealth(Data):
-    """One agent actor as it stands. `up_since` is in Unix seconds, 0 while it starts."""
+    """One agent actor as it stands. `up_since` is in Unix seconds, 0 while it starts.
+
+    For `silent_s` seconds its engine has owed the one token that it is asked for now and then.
+    """
 
     pool: str
     replica: int
@@ -43,3 +46,4 @@ class AgentHealth(Data):
     load: Load
     generated: int
     turns: int
+    silent_s: float = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from functools import partial
@@ -83,6 +84,12 @@ class Conduct:
         self._limits, self._bus = config.limits, config.bus
         self._pools = pools(council)
         self._elsewhere: dict[str, Pool] = {}
+        self._asked: Counter[str] = Counter()
+
+    @property
+    def speaking(self) -> tuple[str, ...]:
+        """The agents of whom a reply is awaited now."""
+        return tuple(+self._asked)
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -255,6 +262,13 @@ class Conduct:
             await first(writer.flush(), journal.lost(), within_s=LAST_WORDS_WITHIN_S)
 
     async def _speak(self, task: Task, count: Count, turn: Turn) -> Reply:
+        self._asked[turn.agent] += 1
+        try:
+            return await self._reply(task, count, turn)
+        finally:
+            self._asked[turn.agent] -= 1
+
+    async def _reply(self, task: Task, count: Count, turn: Turn) -> Reply:
         if turn.pool == OUTSIDE:
             return clipped(await self._outside(turn, task), turn.max_tokens, count)
         pool = self._pools.get(turn.pool) or self._elsewhere.get(turn.pool)

@@ -64,6 +64,7 @@ class CouncilHealth(Data):
     since: float
     ignored: dict[str, int] = Field(default_factory=dict)
     trouble: str = ""
+    speaking: tuple[str, ...] = ()
 
 
 class CouncilActor:
@@ -212,6 +213,7 @@ class CouncilActor:
             since=self._since,
             ignored=dict(self._outside.ignored),
             trouble=self._journal.trouble if self._journal is not None else "",
+            speaking=self._conduct.speaking,
         )
 
     async def drain(self) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 from weakref import WeakSet
 
@@ -15,14 +18,22 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 
 from actors.backlog import Backlog
-from actors.ledger import Ledger, Totals
+from actors.catalogue import Catalogue
 from actors.line import Line
-from actors.listing import Beginning, Listed, Page, beginnings, listed
-from actors.messages import Found, envelope, last_message, next_message, opened, root_of
+from actors.messages import (
+    Found,
+    envelope,
+    last_message,
+    missing,
+    next_message,
+    opened,
+    root_of,
+)
 from actors.patience import BROKEN, patiently, pauses, said
 from actors.plans import Plans
 from actors.requesting import Request
 from actors.stories import Stories
+from actors.streams import JOURNAL
 from actors.texts import get
 from actors.writer import Writer
 from engine.config import BusConfig
@@ -74,7 +85,7 @@ class Journal:
 
     def __init__(self, line: Line, patience_s: float = 600.0, held_bytes: int = HELD_BYTES) -> None:
         self._line, self._patience_s, self._held_bytes = line, patience_s, held_bytes
-        self._ledger = Ledger()
+        self._catalogue: Catalogue | None = None
         self._writers: WeakSet[Writer] = WeakSet()  # their tasks keep those alive that work
         self._unwritten: dict[str, Unwritten] = {}
         self._finishing: dict[str, asyncio.Task[None]] = {}
@@ -101,6 +112,8 @@ class Journal:
         """Leave; writers and followers still at work are stopped by that."""
         await ended(*self._finishing.values())
         await asyncio.gather(*(writer.close() for writer in tuple(self._writers)))
+        if self._catalogue is not None:
+            await self._catalogue.close()
         await self._line.close()
 
     @property
@@ -111,6 +124,15 @@ class Journal:
     async def reached(self) -> None:
         """Return when the bus can be reached; Away if it could not be for a moment."""
         await self._line.within()
+
+    async def require(self) -> None:
+        """Return where the stream of the journal answers; Away, Unavailable, SetupError."""
+        try:
+            await self._line.ask(lambda js: js.stream_info(JOURNAL))
+        except nats.js.errors.NotFoundError as error:
+            raise missing(JOURNAL) from error
+        except BROKEN as error:
+            raise Unavailable(f"NATS does not tell of stream {JOURNAL}: {said(error)}") from error
 
     async def lost(self) -> None:
         """Return when the bus is away, and has been for a moment."""
@@ -147,28 +169,13 @@ class Journal:
             return None
         return (await self._opened(message, patience_s)).records[-1]
 
-    async def page(self, limit: int = 20, before: int | None = None) -> Page:
-        """So many deliberations, the one begun last first; `before` is what another page said."""
-        places = await self._asked(lambda js: beginnings(js, limit + 1, before), READ_WITHIN_S)
-        lines = await asyncio.gather(*map(self._listed, places[:limit]))
-        more = len(places) > limit
-        return Page(
-            deliberations=tuple(line for line in lines if line is not None),
-            before=places[limit - 1].seq if more else None,
-        )
-
-    async def _listed(self, place: Beginning) -> Listed | None:
-        """A line of a page, read from a deliberation's two ends; None where they are gone."""
-        first = await self._next(place.root, place.seq - 1, READ_WITHIN_S)
-        message = await self._asked(lambda js: last_message(js, place.root), READ_WITHIN_S)
-        if first is None or message is None:
-            return None
-        last = await self._opened(message, READ_WITHIN_S)
-        return listed(first.records[0], last.records[-1])
-
-    async def totals(self) -> Totals:
-        """How many deliberations have ended and how long they took."""
-        return await self._line.ask(self._ledger.totals)
+    @property
+    def catalogue(self) -> Catalogue:
+        """Lists and figures of what the journal holds."""
+        if self._catalogue is None:
+            folder = Path(tempfile.gettempdir()) / f"conclave-{os.getuid()}"
+            self._catalogue = Catalogue(self._line, folder)
+        return self._catalogue
 
     def backlog(self, role: str) -> Backlog:
         """The work of a role that was accepted and has not ended."""

@@ -1,29 +1,45 @@
-"""Which deliberations the journal holds, the newest first, out of its stream; keeps no index.
-
-The first message of each is known by its headers: it follows nothing. So the stream is looked
-through backwards, a window at a time, and only the two ends of what is listed are read.
-"""
+"""Which deliberations a list is to show, and the rows that it shows; reads no journal."""
 
 from __future__ import annotations
 
-from contextlib import aclosing
-from typing import Literal, NamedTuple
+import base64
+import binascii
+from typing import Annotated, Any
 
-from nats.js import JetStreamContext
-from nats.js.api import Header
+from pydantic import Field
 
-from actors.headers import ENDS, RECORDS, headers, sequence
-from actors.streams import JOURNAL
+from actors.projection import Projection
 from engine.data import Data
-from engine.events import Convened, Decided, Failed, Record, Suspended
+from engine.errors import InvalidRequest
+from engine.outline import Standing
+from engine.types import Usage
 
-WINDOW = 1024
+MOST = 100
+"""Deliberations of one page."""
+LONGEST = 500
+"""Characters of a text that is searched for."""
 
-Standing = Literal["in_progress", "suspended", "completed", "failed"]
+_LIST = """
+SELECT seq, id, role, story_id, status, began, ended, took_ms, error_type, stop_reason, policy,
+    winner, prompt, cached, generated, aborted
+FROM deliberations
+WHERE (:role IS NULL OR role = :role)
+    AND (:story IS NULL OR story_id = :story)
+    AND (:status IS NULL OR status = :status)
+    AND (:since IS NULL OR began >= :since)
+    AND (:until IS NULL OR began < :until)
+    AND (:text IS NULL OR seq IN (SELECT rowid FROM texts WHERE texts MATCH :text))
+    AND (:before IS NULL OR seq < :before)
+ORDER BY seq DESC LIMIT :limit
+"""
 
 
 class Listed(Data):
-    """One deliberation as its journal's two ends tell it; times in Unix seconds."""
+    """One deliberation; times in Unix seconds.
+
+    `took_ms` is its work so far, without suspensions; `winner_id`, `error_type` and `stop_reason`
+    are empty where there is none yet.
+    """
 
     id: str
     role: str
@@ -31,64 +47,104 @@ class Listed(Data):
     status: Standing
     began: float
     ended: float | None
+    took_ms: int = 0
+    error_type: str = ""
+    stop_reason: str = ""
+    policy: str = ""
+    winner_id: str = ""
+    usage: Usage = Usage()
 
 
 class Page(Data):
-    """Deliberations, the one begun last first; `before` asks for the next page, None for none."""
+    """Deliberations, the one begun last first; `cursor` asks for the next page, "" for none.
+
+    `behind` says what of the journal is not in it yet, "" where all is.
+    """
 
     deliberations: tuple[Listed, ...]
-    before: int | None
+    cursor: str = ""
+    behind: str = ""
 
 
-class Beginning(NamedTuple):
-    """The place of a deliberation's first message, and the subject of its journal."""
+class Wanted(Data):
+    """What a list shows: all that is said must hold. What is left empty is not asked for.
 
-    seq: int
-    root: str
+    They began at `since` or later and before `until`, in Unix seconds. Each word of `text` is in
+    the task or in the decision, in any case and order.
+    """
 
-
-async def beginnings(js: JetStreamContext, limit: int, before: int | None) -> list[Beginning]:
-    """Where the deliberations begin that began last, before a sequence; `limit` at most."""
-    state = (await js.stream_info(JOURNAL)).state
-    top = min(before or state.last_seq + 1, state.last_seq + 1)
-    bottom = max(1, state.first_seq)
-    found: list[Beginning] = []
-    while top > bottom and len(found) < limit:
-        low = max(bottom, top - WINDOW)
-        found += reversed(await _window(js, low, top))
-        top = low
-    return found[:limit]
+    role: str = ""
+    story: str = ""
+    status: Standing | None = None
+    since: float | None = None
+    until: float | None = None
+    text: Annotated[str, Field(max_length=LONGEST)] = ""
 
 
-async def _window(js: JetStreamContext, low: int, top: int) -> list[Beginning]:
-    """Where deliberations begin from one sequence to before another."""
-    found = []
-    async with aclosing(headers(js, (RECORDS, *ENDS), low)) as messages:
-        async for message in messages:
-            if sequence(message) >= top:
-                break
-            if (message.headers or {}).get(Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value) == "0":
-                found.append(Beginning(sequence(message), message.subject.rpartition(".")[0]))
-    return found
+ALL = Wanted()
 
 
-def listed(first: Record, last: Record) -> Listed | None:
-    """A deliberation by its first and its last record; None if the first one is gone."""
-    if not isinstance(first.event, Convened):
-        return None
-    task, ended = first.event.task, isinstance(last.event, Decided | Failed)
-    return Listed(
-        id=task.id,
-        role=task.role,
-        story_id=task.story_id,
-        status=_standing(last),
-        began=first.at,
-        ended=last.at if ended else None,
+def page(rows: Projection, wanted: Wanted, limit: int, cursor: str) -> Page:
+    """So many of what is wanted, behind a cursor; a new deliberation moves no page.
+
+    InvalidRequest where the cursor is none of ours.
+    """
+    values = {
+        "role": wanted.role.upper() or None,
+        "story": wanted.story or None,
+        "status": wanted.status,
+        "since": wanted.since,
+        "until": wanted.until,
+        "text": _quoted(wanted.text) if wanted.text.strip() else None,
+        "before": _place(cursor) if cursor else None,
+        "limit": limit + 1,
+    }
+    found = rows.rows(_LIST, values)
+    return Page(
+        deliberations=tuple(map(_listed, found[:limit])),
+        cursor=_cursor(found[limit - 1][0]) if len(found) > limit else "",
     )
 
 
-def _standing(last: Record) -> Standing:
-    event = last.event
-    if isinstance(event, Decided | Failed):
-        return "completed" if isinstance(event, Decided) else "failed"
-    return "suspended" if isinstance(event, Suspended) else "in_progress"
+def _quoted(text: str) -> str:
+    """Words as FTS5 strings, all of which must be found: none of them is an operator or a column.
+
+    FTS5 takes a NUL for the end.
+    """
+    words = text.replace("\0", " ").replace('"', '""').split()
+    return " ".join(f'"{word}"' for word in words) or '""'
+
+
+def _cursor(seq: int) -> str:
+    return base64.urlsafe_b64encode(seq.to_bytes(8)).decode().rstrip("=")
+
+
+def _place(cursor: str) -> int:
+    """The place behind which a page begins; InvalidRequest where it is no cursor of ours."""
+    try:
+        place = base64.b64decode(f"{cursor}=", altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        place = b""
+    seq = int.from_bytes(place)
+    if len(place) != 8 or seq > 2**62:
+        raise InvalidRequest("cursor", "is none that a page gave; leave it out for the first page")
+    return seq
+
+
+def _listed(row: tuple[Any, ...]) -> Listed:
+    (_, id, role, story_id, status, began, ended, took_ms, *said) = row
+    error_type, stop_reason, policy, winner, prompt, cached, generated, aborted = said
+    return Listed(
+        id=id,
+        role=role,
+        story_id=story_id,
+        status=status,
+        began=began,
+        ended=ended,
+        took_ms=took_ms,
+        error_type=error_type,
+        stop_reason=stop_reason,
+        policy=policy,
+        winner_id=winner,
+        usage=Usage(prompt=prompt, cached=cached, generated=generated, aborted=aborted),
+    )

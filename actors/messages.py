@@ -88,7 +88,7 @@ async def next_message(
     except nats.js.errors.NotFoundError as error:
         if error.err_code == NO_MESSAGE:
             return None
-        raise _missing(stream) from error
+        raise missing(stream) from error
 
 
 async def last_message(
@@ -100,10 +100,11 @@ async def last_message(
     except nats.js.errors.NotFoundError as error:
         if error.err_code == NO_MESSAGE:
             return None
-        raise _missing(JOURNAL) from error
+        raise missing(JOURNAL) from error
 
 
-def _missing(stream: str) -> SetupError:
+def missing(stream: str) -> SetupError:
+    """That a stream of ours is not there, with the remedy."""
     return SetupError(f"stream {stream} is missing", "Start the engine anew: it makes its streams")
 
 

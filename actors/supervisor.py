@@ -26,6 +26,8 @@ log = logging.getLogger("conclave.supervisor")
 
 LOOK_EVERY_S = 1.0
 ANSWER_WITHIN_S = 30.0
+SILENT_S = 5.0
+"""Who takes longer is told of, though left alone: a busy machine is no reason to replace it."""
 START_WITHIN_S = 180.0
 """The first answer may take longer: a cold, busy machine imports for a minute."""
 STABLE_S = 60.0
@@ -63,9 +65,9 @@ class State(Data):
 
     @property
     def troubles(self) -> list[str]:
-        """What is not as it should be, a line each; nothing when all is ready."""
+        """What is not as it should be, a line each; nothing when all is ready and well."""
         away = [f"bus: {self.bus}"] if self.bus else []
-        unready = (post for post in self.posts if post.state != "ready")
+        unready = (post for post in self.posts if post.state != "ready" or post.reason)
         return away + [f"{post.name}: {post.state} {post.reason}".rstrip() for post in unready]
 
 
@@ -158,6 +160,10 @@ class Supervisor:
         """Ask an actor how it does; whether it may stay as it is."""
         known = self._posts[seat.name].state == "ready"
         within = ANSWER_WITHIN_S if known else START_WITHIN_S
+        silence = f"has given no answer for {SILENT_S:g} s"
+        telling = asyncio.get_running_loop().call_later(
+            SILENT_S if known else START_WITHIN_S, self._note, seat, "failed", silence
+        )
         try:
             async with asyncio.timeout(within):
                 health = await call(handle.health.remote())
@@ -173,6 +179,8 @@ class Supervisor:
             return True
         except RayTaskError as bug:
             return self._replace(seat, handle, f"its health broke: {said(bug.cause)}")
+        finally:
+            telling.cancel()
         self._note(seat, *_standing(health))
         return True
 
@@ -206,6 +214,8 @@ def _standing(health: Any) -> tuple[Literal["starting", "ready", "failed"], str]
         return "failed", health.last_error or "the connection to NATS is down"
     if trouble := getattr(health, "trouble", ""):
         return "failed", trouble
+    if getattr(health, "silent_s", 0.0) > SILENT_S:
+        return "ready", f"but its engine has given no token for more than {SILENT_S:g} s"
     return ("starting" if getattr(health, "state", "") == "starting" else "ready"), ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from datetime import datetime
 from typing import Any
 
 from commands.hints import DEFAULT_URL
@@ -46,6 +47,28 @@ def an_id(said: str) -> str:
     if not said.strip():
         raise argparse.ArgumentTypeError("is empty")
     return said
+
+
+MOMENT = "a day, or a time as 2026-11-26T10:00, in this machine's own zone"
+
+
+def a_moment(said: str) -> str:
+    """The Unix seconds of a time, as text; ArgumentTypeError where it is none."""
+    try:
+        return str(datetime.fromisoformat(said).timestamp())
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{said!r} is not {MOMENT}") from None
+
+
+UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def a_duration(said: str) -> int:
+    """Milliseconds of such as 90s, 15m, 24h or 7d; ArgumentTypeError where it is none."""
+    number, unit = said[:-1], said[-1:]
+    if not (number.isascii() and number.isdigit() and len(number) < 7 and unit in UNITS_MS):
+        raise argparse.ArgumentTypeError(f"{said!r} is no duration such as 90s, 15m, 24h or 7d")
+    return int(number) * UNITS_MS[unit]
 
 
 def a_port(said: str) -> int:

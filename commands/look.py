@@ -16,6 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from actors.listing import Wanted
 from commands.view import clean
 from commands.watch import Form, Screen, json_out
 from conclave import Client
@@ -53,7 +54,7 @@ def councils(client: Client, form: Form, screen: Screen) -> None:
         table.add_row(
             Text(_word(one, "role")),
             _word(one, "num_agents"),
-            _coloured(_word(one, "status")),
+            coloured(_word(one, "status")),
             Text(models),
             _since(one.get("since")),
             Text(running),
@@ -62,10 +63,10 @@ def councils(client: Client, form: Form, screen: Screen) -> None:
 
 
 def deliberations(
-    client: Client, limit: int, before: int | None, form: Form, screen: Screen
+    client: Client, wanted: Wanted, limit: int, cursor: str, form: Form, screen: Screen
 ) -> None:
-    """What the journal holds, the one begun last first, and how to ask for what comes behind."""
-    found = client.list(limit, before)
+    """What is wanted, the one begun last first; what comes behind it, and what it lacks."""
+    found = client.list(wanted, limit, cursor)
     if form is Form.JSON:
         json_out(screen, found.model_dump_json())
         return
@@ -79,13 +80,15 @@ def deliberations(
         table.add_row(
             Text(clean(one.id)),
             Text(clean(one.role)),
-            _coloured(one.status),
+            coloured(one.status),
             _at(one.began),
             Text(clean(one.story_id)),
         )
     screen.out.print(table)
-    if found.before is not None:
-        screen.out.print(f"more: --before {found.before}", highlight=False)
+    if found.behind:
+        screen.err.print(Text(clean(found.behind), style="yellow"), soft_wrap=True)
+    if found.cursor:
+        screen.out.print(f"more: --cursor {found.cursor}", highlight=False, soft_wrap=True)
 
 
 def status(client: Client, form: Form, screen: Screen) -> None:
@@ -98,7 +101,7 @@ def status(client: Client, form: Form, screen: Screen) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     state = f"{_word(found, 'status')}"
-    table.add_row("status", _coloured(state))
+    table.add_row("status", coloured(state))
     for trouble in _several(found, "troubles"):
         table.add_row("", Text(clean(str(trouble)), style="yellow"))
     table.add_row("version", Text(_word(found, "version")))
@@ -159,7 +162,8 @@ def _pool(pool: object) -> str:
     return f"{_word(pool, 'name')}: {PurePath(_word(pool, 'model')).name}; engines: {shares or 0}"
 
 
-def _coloured(word: str) -> Text:
+def coloured(word: str) -> Text:
+    """A state in its colour."""
     return Text(word, style=STYLES.get(word, ""))
 
 

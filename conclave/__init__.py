@@ -1,5 +1,6 @@
 """What a Python program needs to use a running engine; knows nothing of what runs behind it."""
 
+from actors.listing import Wanted
 from conclave.asynchronous import AsyncClient
 from conclave.client import Client
 from conclave.failures import BrokenOff, Refused, Unreachable
@@ -17,4 +18,5 @@ __all__ = [
     "ForkRequest",
     "Refused",
     "Unreachable",
+    "Wanted",
 ]

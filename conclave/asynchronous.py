@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from actors.listing import Page
+from actors.listing import ALL, Page, Wanted
 from conclave import calls
 from conclave.calls import Call, Fields, Stream
 from conclave.failures import unreached
@@ -24,7 +24,7 @@ from conclave.sse import Messages
 from edges.asked import DeliberationRequest
 from edges.forking import ForkRequest
 from edges.tasks import ContextRequest, Derivation, DerivationRequest, TaskContext
-from edges.views import CouncilInfo, Status, StoryView
+from edges.views import CouncilInfo, Metrics, Status, StoryView
 from engine.errors import ConclaveError, Unavailable
 from engine.events import Record
 from engine.results import Result, result
@@ -115,9 +115,9 @@ class AsyncClient:
         """End a deliberation without a decision; how it stands then."""
         return await self._ask(calls.cancel(id))
 
-    async def list(self, limit: int = 20, before: int | None = None) -> Page:
-        """So many deliberations, the one begun last first; `before` of a page has the next one."""
-        return await self._ask(calls.page(limit, before))
+    async def list(self, wanted: Wanted = ALL, limit: int = 20, cursor: str = "") -> Page:
+        """So many of what is wanted, the one begun last first; `cursor` has the next page."""
+        return await self._ask(calls.page(wanted, limit, cursor))
 
     async def councils(self) -> tuple[CouncilInfo, ...]:
         """Every council and how it stands."""
@@ -126,6 +126,10 @@ class AsyncClient:
     async def status(self) -> Status:
         """How the whole stands."""
         return await self._ask(calls.status())
+
+    async def metrics(self, metric_type: str = "all", time_range_ms: int = 0) -> Metrics:
+        """The whole in figures; of what ended in the last so many milliseconds, 0 for all."""
+        return await self._ask(calls.metrics(metric_type, time_range_ms))
 
     async def story(self, id: str) -> StoryView:
         """What is known of a story, as its agents will be shown it."""

@@ -15,11 +15,11 @@ from urllib.parse import quote, urlencode
 
 from pydantic import TypeAdapter
 
-from actors.listing import Page
+from actors.listing import Page, Wanted
 from edges.asked import DeliberationRequest
 from edges.forking import ForkRequest
 from edges.tasks import ContextRequest, Derivation, DerivationRequest, TaskContext
-from edges.views import CouncilInfo, Status, StoryView
+from edges.views import CouncilInfo, Metrics, Status, StoryView
 from engine.data import Data
 from engine.errors import InvalidRequest
 from engine.results import Result
@@ -90,9 +90,17 @@ def cancel(id: str) -> Call[Result]:
     return Call("DELETE", _path(id), RESULT, repeatable=False)
 
 
-def page(limit: int, before: int | None) -> Call[Page]:
-    """The deliberations that the journal holds."""
-    return Call("GET", _asking(PATH, limit=limit, before=before), TypeAdapter(Page))
+def page(wanted: Wanted, limit: int, cursor: str) -> Call[Page]:
+    """The deliberations of the journal that are wanted."""
+    fields = {name: value for name, value in wanted if value != ""}
+    path = _asking(PATH, limit=limit, cursor=cursor or None, **fields)
+    return Call("GET", path, TypeAdapter(Page))
+
+
+def metrics(metric_type: str, time_range_ms: int) -> Call[Metrics]:
+    """The whole in figures."""
+    path = _asking("/v1/metrics", metric_type=metric_type, time_range_ms=time_range_ms)
+    return Call("GET", path, TypeAdapter(Metrics))
 
 
 def councils() -> Call[tuple[CouncilInfo, ...]]:
@@ -163,7 +171,7 @@ def _quoted(id: str) -> str:
 def _asking(path: str, **fields: object) -> str:
     """A path with those of its parameters that are set."""
     named = {name: value for name, value in fields.items() if value is not None}
-    return f"{path}?{urlencode(named)}" if named else path
+    return f"{path}?{urlencode(named, errors='replace')}" if named else path
 
 
 def _encoded(body: Fields) -> bytes:

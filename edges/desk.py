@@ -13,10 +13,10 @@ from actors.bus import shown
 from actors.calls import ActorAway, call
 from actors.councils import Councils, Find, find_actor
 from actors.crew import Kind
+from actors.figures import Figures
 from actors.journal import Journal
-from actors.ledger import Totals
 from actors.line import Line
-from actors.listing import Page
+from actors.listing import Page, Wanted
 from actors.roster import Roster
 from actors.run import Conclusion, Terms
 from actors.sight import Context, Sight
@@ -33,7 +33,6 @@ from engine.fanout import ended, merge
 from engine.types import OUTSIDE, Task
 
 DURABLE_WITHIN_S = 5.0
-COUNTED_WITHIN_S = 10.0
 ANSWER_WITHIN_S = 3.0
 """How long a question about how things stand may take, where asking again costs nothing."""
 
@@ -44,6 +43,10 @@ class Readiness(Data):
     status: Standing
     troubles: tuple[str, ...]
     posts: tuple[Post, ...]
+
+
+class Uncounted(Unavailable):
+    """Figures are still to be counted: that is told, though all else is as well as it was."""
 
 
 class Desk:
@@ -176,9 +179,13 @@ class Desk:
         """The way to what the bus holds."""
         return self._opened()
 
-    async def page(self, limit: int, before: int | None) -> Page:
-        """So many deliberations of the journal, the one begun last first."""
-        return await self._opened().page(limit, before)
+    async def page(self, wanted: Wanted, limit: int, cursor: str) -> Page:
+        """So many deliberations of the journal, the one begun last first. InvalidRequest."""
+        return await self._opened().catalogue.page(wanted, limit, cursor)
+
+    async def figures(self, since: float = 0.0) -> Figures:
+        """What the deliberations that ended since then come to. Unavailable."""
+        return await self._opened().catalogue.figures(since)
 
     async def read(self, task_id: str) -> Conclusion:
         """What is known of a deliberation: its council says, or the journal while that is away."""
@@ -232,45 +239,45 @@ class Desk:
             self._pools(),
             self._health(self._names.bridge),
         )
-        known = [each for each in (state, stats) if isinstance(each, ConclaveError)]
-        silent = [*bus, *(str(each) for each in known if not (bus and isinstance(each, Away)))]
+        asked = (state,) if bus else (state, stats)  # without the bus there can be no figures
+        missing = [each for each in asked if isinstance(each, ConclaveError)]
+        uncounted = tuple(str(each) for each in missing if isinstance(each, Uncounted))
+        silent = [*bus, *(str(each) for each in missing if not isinstance(each, Uncounted))]
         found = state if isinstance(state, State) else None
         troubles = (*silent, *(found.troubles if found else ()))
         return Status(
             status=_verdict(found, troubles),
             version=version("conclave"),
             uptime_seconds=int(time.time() - found.since) if found else 0,
-            troubles=troubles,
+            troubles=(*troubles, *uncounted),
             stats=stats if isinstance(stats, Stats) else None,
             pools=tuple(pools.values()),
             bus=BusStatus(url=shown(self.config.bus.url), bridge=bridge),
         )
 
     async def _bus_trouble(self) -> list[str]:
-        """That the bus is away, as seen from here."""
+        """That the bus is away, or its journal, as seen from here."""
         try:
             await self._opened().reached()
         except Unavailable as away:
             return [f"bus: {away}"]
+        try:
+            await self._opened().require()
+        except ConclaveError as trouble:
+            return [f"journal: {trouble}"]
         return []
 
     async def _stats(self) -> Stats:
-        async def totals() -> Totals:
-            try:
-                async with asyncio.timeout(COUNTED_WITHIN_S):
-                    return await self._opened().totals()
-            except TimeoutError:
-                raise Unavailable("the journal's ends are not counted yet; ask again") from None
-
         healths = asyncio.gather(*map(self._councils.health, self._councils.roles))
-        counted, found = await asyncio.gather(totals(), healths)
-        ended = sum(counted.ended.values())
+        counted, found = await asyncio.gather(self.figures(), healths)
+        if counted.behind:
+            raise Uncounted(counted.behind)
         return Stats(
-            total_deliberations=ended,
+            total_deliberations=counted.total,
             total_orchestrations=0,
-            avg_deliberation_time_ms=sum(counted.took_ms.values()) / ended if ended else 0.0,
+            avg_deliberation_time_ms=counted.mean_ms,
             active_councils=sum(health is not None for health in found),
-            role_counts=counted.ended,
+            role_counts=dict(counted.ended),
         )
 
     async def _pools(self) -> dict[str, PoolStatus]:
@@ -298,7 +305,10 @@ class Desk:
         health = await self._councils.health(role)
         named = dict.fromkeys(a.pool for a in council.agents if a.pool != OUTSIDE)
         seats = [pools[name] for name in named]
-        able = all(any(agent and agent.state == "ready" for agent in p.agents) for p in seats)
+        ready = {p.name for p in seats if any(a and a.state == "ready" for a in p.agents)}
+        seated = [agent for agent in council.agents if agent.pool in {OUTSIDE, *ready}]
+        speaking = health.speaking if health else ()
+        able = ready >= named.keys()
         return CouncilInfo(
             council_id=council.id,
             role=role,
@@ -309,6 +319,8 @@ class Desk:
             running=health.running if health else (),
             pid=health.pid if health else None,
             since=health.since if health else None,
+            available_agents=len(seated) if health else 0,
+            busy_agents=sum(agent.id in speaking for agent in council.agents),
         )
 
     @asynccontextmanager

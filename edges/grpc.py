@@ -17,6 +17,8 @@ from actors.pb import orchestrator_pb2 as pb
 from actors.progress import Progress
 from edges.asked import DeliberationRequest, invalid
 from edges.desk import Desk
+from edges.listing_rpcs import ListingRpcs
+from edges.metrics_rpcs import MetricsRpcs
 from edges.rpcs import RPCS, GrpcContext, Refused, not_yet, streaming, unary
 from edges.tasks_rpcs import TasksRpcs
 from edges.views import CouncilInfo, Stats
@@ -42,7 +44,7 @@ CONTRACT_NAMES = {
 """What a field of our request is called in the contract, where that is something else."""
 
 
-class GrpcDoor(TasksRpcs):
+class GrpcDoor(TasksRpcs, MetricsRpcs, ListingRpcs):
     """The service's rpcs, for the ingress class to inherit; it sets `_desk`."""
 
     _desk: Desk

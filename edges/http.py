@@ -15,13 +15,14 @@ from fastapi_offline import FastAPIOffline
 from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 
-from actors.listing import Page
+from actors.listing import MOST, Page
 from actors.run import Conclusion
 from edges.asked import read_request, request_schema, standing_alone
 from edges.bodies import read_within
 from edges.desk import Desk
 from edges.forking import ForkRequest, read_fork
 from edges.refusals import Problem, problem
+from edges.searching import wanted
 from edges.sse import MEDIA_TYPE, server_sent
 from edges.views import CouncilInfo, Status, StoryView
 from engine.caps import EVENTS, FORKS
@@ -34,7 +35,7 @@ PATH = "/v1/deliberations"
 LATER = "respond-async"
 
 
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """How a route's refusals are documented."""
     content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
     return {
@@ -102,7 +103,7 @@ class HttpDoor:
     @api.post(
         PATH,
         response_model=Result,
-        responses={200: STREAMED, 202: {"model": Result}, **_refusals(400, 409, 413, 504)},
+        responses={200: STREAMED, 202: {"model": Result}, **refusals(400, 409, 413, 504)},
         openapi_extra=body_of(request_schema()),
     )
     async def deliberate(
@@ -127,7 +128,7 @@ class HttpDoor:
     @api.post(
         f"{PATH}/{{task_id:path}}{FORKS}",
         response_model=Result,
-        responses={200: STREAMED, 202: {"model": Result}, **_refusals(400, 404, 409, 413, 504)},
+        responses={200: STREAMED, 202: {"model": Result}, **refusals(400, 404, 409, 413, 504)},
         openapi_extra=body_of(standing_alone(ForkRequest)),
     )
     async def fork(
@@ -147,22 +148,32 @@ class HttpDoor:
         task = await self._desk.fork(task_id, read_fork(body), idempotency_key)
         return await self._deliberated(task, prefer, accept, x_timeout_ms)
 
-    @api.get(PATH, responses=_refusals(400))
+    @api.get(PATH, responses=refusals(400))
     async def page(
         self,
-        limit: Annotated[int, Query(ge=1, le=100)] = 20,
-        before: Annotated[int | None, Query(ge=1)] = None,
+        role: str = "",
+        story: str = "",
+        status: str = "",
+        since: str = "",
+        until: str = "",
+        text: str = "",
+        limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
+        cursor: str = "",
     ) -> Page:
-        """The deliberations of the journal, the one begun last first; `before` has the next page.
+        """The deliberations of the journal, the one begun last first; `cursor` has the next page.
 
-        One that nobody works on is told as `in_progress` where nobody was left to write that down.
+        All that is said must hold: they began at `since` or later and before `until` (ISO 8601, in
+        UTC unless it says otherwise, or Unix seconds); each word of `text` is in the task or in the
+        decision. `behind` says what of the journal is still to be read, "" where all is there. One
+        that nobody works on is told as `in_progress` where nobody was left to write that down.
         """
-        return await self._desk.page(limit, before)
+        asked = wanted(role, story, status, since, until, text)
+        return await self._desk.page(asked, limit, cursor)
 
     @api.get(
         f"{PATH}/{{task_id:path}}{EVENTS}",
         response_class=StreamingResponse,
-        responses={200: STREAMED, 204: {"description": "No more"}, **_refusals(400, 404)},
+        responses={200: STREAMED, 204: {"description": "No more"}, **refusals(400, 404)},
     )
     async def events(
         self,
@@ -179,22 +190,22 @@ class HttpDoor:
             return Response(status_code=HTTPStatus.NO_CONTENT)  # else EventSource asks for ever
         return self._streamed(self._desk.behind(known, after), {})
 
-    @api.get(f"{PATH}/{{task_id:path}}", response_model=Result, responses=_refusals(404))
+    @api.get(f"{PATH}/{{task_id:path}}", response_model=Result, responses=refusals(404))
     async def read(self, task_id: str) -> Response:
         """What became of a deliberation, at any time after it began."""
         return _answer(await self._desk.read(task_id), 200, {})
 
-    @api.delete(f"{PATH}/{{task_id:path}}", response_model=Result, responses=_refusals(404, 409))
+    @api.delete(f"{PATH}/{{task_id:path}}", response_model=Result, responses=refusals(404, 409))
     async def cancel(self, task_id: str) -> Response:
         """End a deliberation without a decision; what was written stays readable."""
         return _answer(await self._desk.cancel(task_id), 200, {})
 
-    @api.get("/v1/stories/{story_id:path}", responses=_refusals(404))
+    @api.get("/v1/stories/{story_id:path}", responses=refusals(404))
     async def story(self, story_id: str) -> StoryView:
         """What the agents of the next deliberation of a story will be shown."""
         return await self._desk.story(story_id)
 
-    @api.get("/v1/councils", responses=_refusals())
+    @api.get("/v1/councils", responses=refusals())
     async def councils(self) -> list[CouncilInfo]:
         """Every council and how it stands."""
         return await self._desk.councils()
@@ -209,7 +220,7 @@ class HttpDoor:
         """This replica answers."""
         return {"status": "ok"}
 
-    @api.get("/readyz", responses=_refusals())
+    @api.get("/readyz", responses=refusals())
     async def readyz(self, response: Response) -> dict[str, JsonValue]:
         """503 when nothing can be decided; `degraded` says 200, for what is asked is done.
 

@@ -15,7 +15,9 @@ Standing = Literal["healthy", "degraded", "unhealthy"]
 class CouncilInfo(Data):
     """One council as a client sees it. `pid` and `since` name the actor's incarnation.
 
-    It is `degraded` while one of its pools has no engine that is ready.
+    It is `degraded` while one of its pools has no engine that is ready. Of its agents so many are
+    `available`: an engine is there to speak for them, or they are outside; of so many a reply is
+    awaited now. There are none of both while the council is away.
     """
 
     council_id: str
@@ -27,10 +29,12 @@ class CouncilInfo(Data):
     running: tuple[str, ...]
     pid: int | None
     since: float | None
+    available_agents: int = 0
+    busy_agents: int = 0
 
 
 class Stats(Data):
-    """What the journal counts: the ended deliberations it has held since this replica counts.
+    """What the journal counts: the ended deliberations that it holds.
 
     The time is that of work, without suspensions. `active_councils` are those that answer now.
     Orchestrations are not offered yet.
@@ -85,3 +89,62 @@ class StoryView(Data):
     text: str
     notes: tuple[Note, ...]
     left_out: int
+
+
+class Performance(Data):
+    """How long the deliberations took that ended in the range, with a decision or without.
+
+    Milliseconds of work, without suspensions; percentiles are by nearest rank. All are 0 where
+    nothing ended. Orchestrations are not marked as such yet: 0.
+    """
+
+    avg_deliberation_ms: float
+    avg_orchestration_ms: float
+    p50_latency_ms: float
+    p95_latency_ms: float
+    p99_latency_ms: float
+
+
+class AgentFigures(Data):
+    """The seats of all councils, and those whose agents are available now.
+
+    The response time is from being asked by the council to the reply, of the turns of what ended
+    in the range; 0 where there were none.
+    """
+
+    total_agents: int
+    active_agents: int
+    agents_per_role: dict[str, int]
+    avg_agent_response_time_ms: float
+
+
+class CouncilStanding(Data):
+    """How one council stands now, and the share of decisions in what it ended in the range.
+
+    The share is None where it ended nothing.
+    """
+
+    status: Literal["idle", "busy", "degraded", "away"]
+    available_agents: int
+    busy_agents: int
+    success_rate: float | None
+
+
+class CouncilFigures(Data):
+    """All councils by their ids; `active_councils` are those that answer now."""
+
+    total_councils: int
+    active_councils: int
+    health_per_council: dict[str, CouncilStanding]
+
+
+class Metrics(Data):
+    """The figures that were asked for; None for each other part.
+
+    `behind` says what of the journal is not counted yet, "" where all is.
+    """
+
+    performance: Performance | None
+    agents: AgentFigures | None
+    councils: CouncilFigures | None
+    behind: str = ""

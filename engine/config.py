@@ -53,7 +53,7 @@ class PoolConfig(Data):
     reasoning_parser: str = ""
     thinking: bool = False
     turn_timeout_s: float = Field(default=300.0, gt=0.0)
-    canary_every_s: float = Field(default=20.0, gt=0.0)
+    canary_every_s: float = Field(default=8.0, gt=0.0)
     canary_timeout_s: float = Field(default=60.0, gt=0.0)
 
     @model_validator(mode="after")

@@ -24,7 +24,19 @@ from edges.asked import read_request
 from edges.forking import read_fork
 from edges.refusals import Problem, problem
 from edges.tasks import Derivation, TaskContext
-from edges.views import BusStatus, CouncilInfo, PoolStatus, Stats, Status, StoryView
+from edges.views import (
+    AgentFigures,
+    BusStatus,
+    CouncilFigures,
+    CouncilInfo,
+    CouncilStanding,
+    Metrics,
+    Performance,
+    PoolStatus,
+    Stats,
+    Status,
+    StoryView,
+)
 from engine.config import Config, PoolConfig
 from engine.decision import failed
 from engine.deliberation import deliberate
@@ -56,11 +68,12 @@ class Refusal(Exception):
 
 
 class Asked(NamedTuple):
-    """A request that came: its method and path, headers and body."""
+    """A request that came: its method and path, headers, body and parameters."""
 
     call: str
     headers: dict[str, str]
     body: dict[str, Any]
+    said: dict[str, str]
 
 
 class Twin:
@@ -68,7 +81,8 @@ class Twin:
 
     `cuts` holds, for each event stream to come, after how many records it ends or what problem it
     then tells; None lets it go on. `hold` is the number of records after which streams wait for
-    `gate`. `pace_s` is the real time between two records, `slow_s` that until any answer.
+    `gate`. `pace_s` is the real time between two records, `slow_s` that until any answer. `behind`
+    is what lists and figures lack.
     """
 
     def __init__(self) -> None:
@@ -82,6 +96,7 @@ class Twin:
         self.hold = 0
         self.pace_s = self.slow_s = 0.0
         self.bus_url = CONFIG.bus.url
+        self.behind = ""
         self.gate = threading.Event()
         self.left: list[str] = []
         self.url = ""
@@ -244,15 +259,22 @@ def _add_whole(app: FastAPI, twin: Twin) -> None:
         return twin.answer or _story(id)
 
     @app.get("/v1/deliberations")
-    async def listed(request: Request, limit: int, before: int | None = None) -> Page:
+    async def listed(request: Request, limit: int, cursor: str = "", role: str = "") -> Page:
         await _note(twin, request)
         found = [fold(records) for records in twin.records.values()]
-        begun = [(n, state) for n, state in enumerate(found, 1) if not before or n < before]
+        begun = [(n, s) for n, s in enumerate(found, 1) if not cursor or n < int(cursor)]
+        begun = [(n, s) for n, s in begun if s.task and role.upper() in ("", s.task.role)]
         shown = begun[::-1][:limit]
         return Page(
             deliberations=tuple(_listed(state) for _, state in shown),
-            before=shown[-1][0] if len(begun) > limit else None,
+            cursor=str(shown[-1][0]) if len(begun) > limit else "",
+            behind=twin.behind,
         )
+
+    @app.get("/v1/metrics")
+    async def metrics(request: Request) -> Any:
+        await _note(twin, request)
+        return twin.answer or _metrics(twin.behind)
 
     @app.post("/v1/derivations")
     async def derivation(request: Request) -> Any:
@@ -276,7 +298,8 @@ async def _note(twin: Twin, request: Request) -> dict[str, Any]:
     """Keep what was asked; refuse it where that is scripted."""
     raw = await request.body()
     body: dict[str, Any] = json.loads(raw) if raw else {}
-    twin.asked.append(Asked(f"{request.method} {request.url.path}", dict(request.headers), body))
+    call, said = f"{request.method} {request.url.path}", dict(request.query_params)
+    twin.asked.append(Asked(call, dict(request.headers), body, said))
     await asyncio.sleep(twin.slow_s)
     if twin.refusal is not None:
         raise twin.refusal
@@ -363,6 +386,36 @@ def _councils() -> list[CouncilInfo]:
         )
         for role, council in COUNCILS.items()
     ]
+
+
+def _metrics(behind: str) -> Metrics:
+    council = CouncilStanding(status="busy", available_agents=3, busy_agents=1, success_rate=0.75)
+    return Metrics(
+        performance=Performance(
+            avg_deliberation_ms=1500.0,
+            avg_orchestration_ms=0.0,
+            p50_latency_ms=1000.0,
+            p95_latency_ms=3000.0,
+            p99_latency_ms=4000.0,
+        ),
+        agents=AgentFigures(
+            total_agents=6,
+            active_agents=3,
+            agents_per_role={"DEV": 3, "QA": 3},
+            avg_agent_response_time_ms=250.0,
+        ),
+        councils=CouncilFigures(
+            total_councils=2,
+            active_councils=1,
+            health_per_council={
+                "council-dev": council,
+                "council-qa": CouncilStanding(
+                    status="away", available_agents=0, busy_agents=0, success_rate=None
+                ),
+            },
+        ),
+        behind=behind,
+    )
 
 
 def _status(bus_url: str) -> Status:

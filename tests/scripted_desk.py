@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Literal
 
+from actors.figures import Figures
 from actors.journal import Journal
 from actors.run import Conclusion
 from actors.sight import Context, Sight
@@ -81,6 +82,15 @@ class ScriptedDesk(Desk):
         self.asked: list[tuple[Task, float]] = []
         self.left: list[str] = []
         self.infos = [_info("DEV", "idle"), _info("QA", "away")]
+        self.since: float | None = None
+        self.counted = Figures(
+            ended={"DEV": 4, "QA": 3},
+            decided={"DEV": 3, "QA": 0},
+            took_ms={"DEV": 4000, "QA": 3000},
+            percentiles={50: 900, 95: 1800, 99: 2000},
+            turns=10,
+            replied_ms=2500,
+        )
         self.stats: Stats | None = Stats(
             total_deliberations=7,
             total_orchestrations=0,
@@ -132,6 +142,12 @@ class ScriptedDesk(Desk):
         """What is known of it."""
         self._raise()
         return Conclusion(self.known[task_id], self.durable)
+
+    async def figures(self, since: float = 0.0) -> Figures:
+        """As scripted; `since` is kept."""
+        self._raise()
+        self.since = since
+        return self.counted
 
     async def cancel(self, task_id: str) -> Conclusion:
         """End it."""
@@ -190,4 +206,6 @@ def _info(role: str, status: Literal["idle", "busy", "away"]) -> CouncilInfo:
         running=(),
         pid=None,
         since=None,
+        available_agents=0 if status == "away" else 2,
+        busy_agents=1 if status == "busy" else 0,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from agents import a_pool, a_turn
+from deadline import reaches
 from deadline import until_async as until
 
 from actors.admission import Admission, Footprint
@@ -393,6 +394,27 @@ async def test_the_canary_leaves_a_live_engine_alone(agents: Agents) -> None:
     await agents(engine, canary_every_s=0.001, canary_timeout_s=5.0)
     await until(lambda: len(engine.started) > 3)
     assert (agents.deaths, set(engine.started)) == ([], {"canary"})
+
+
+async def test_how_long_an_engine_owes_a_token_is_told_before_it_is_given_up(
+    agents: Agents,
+) -> None:
+    """Nothing while it answers; then ever more, and nothing again once it has answered."""
+    engine = ScriptedEngine()
+    actor = await agents(engine, canary_every_s=0.001, canary_timeout_s=60.0)
+    assert (await actor.health()).silent_s < 1.0
+    engine.gate.clear()
+    await until(lambda: engine.running == 1)
+    first = (await actor.health()).silent_s
+    second = (await actor.health()).silent_s
+    assert 0 < first < second
+    engine.gate.set()
+
+    async def over() -> bool:
+        return (await actor.health()).silent_s == 0.0
+
+    await reaches(over, "it owes nothing any more")
+    assert agents.deaths == []
 
 
 def _fail(config: PoolConfig, replica: int) -> ScriptedEngine:

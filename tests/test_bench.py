@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench import core, prefix
+from bench import catalogue, core, prefix
 from bench.prefix import Sent, Share, shares
 from bench.table import table
 from engine.testing import a_council
@@ -77,3 +77,15 @@ def test_the_prefix_is_measured_with_any_tokenizer() -> None:
         {"draft": "3", "critique": "3", "revise": "3", "vote": "18", "all": "27"}
     )
     assert float(rows["vote"][3]) > float(rows["draft"][3]) > 0
+
+
+@pytest.mark.nats
+def test_lists_and_figures_are_measured_behind_a_real_journal() -> None:
+    """A row for each size; a deliberation of three agents has 27 messages."""
+    title, _, *rows = (line.split() for line in catalogue.report([2, 3]).splitlines())
+    assert title[-1] == "journal"
+    assert [row[0] for row in rows] == ["2", "3"]
+    for row in rows:
+        read, told, *costs = map(float, row[1:])
+        assert told / read == pytest.approx(27, rel=0.01)
+        assert all(cost > 0 for cost in costs)

@@ -14,7 +14,15 @@ from http_twin import Refusal, Twin, suspended
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conclave import AsyncClient, BrokenOff, Client, DeliberationRequest, Refused, Unreachable
+from conclave import (
+    AsyncClient,
+    BrokenOff,
+    Client,
+    DeliberationRequest,
+    Refused,
+    Unreachable,
+    Wanted,
+)
 from conclave.failures import TREE
 from conclave.sse import Message, Messages
 from edges.refusals import problem
@@ -130,6 +138,9 @@ def test_answers_are_typed(twin: Twin, client: Any) -> None:
     """By the engine's own models; what a newer server adds does no harm."""
     client.accept(ASK)
     assert [one.id for one in client.list(limit=1).deliberations] == ["t/1 ä"]
+    assert client.list(Wanted(role="qa")).deliberations == ()
+    assert client.metrics("all", 5).councils.health_per_council["council-dev"].busy_agents == 1
+    assert twin.asked[-1].said == {"metric_type": "all", "time_range_ms": "5"}
     assert [one.role for one in client.councils()][:2] == ["DEV", "QA"]
     assert client.status().stats.total_deliberations == 12
     assert client.story("s-1").notes[0].kind == "milestone"

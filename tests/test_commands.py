@@ -339,10 +339,91 @@ def test_the_list_of_deliberations(twin: Twin, capsys: Capture) -> None:
         ["c", "DEV", "completed"],
         ["b", "DEV", "completed"],
     ]
-    assert shown[-1].split() == ["more:", "--before", "2"]
-    assert main(["list", "--limit", "2", "--before", "2", "--json"]) == 0
+    assert shown[-1].split() == ["more:", "--cursor", "2"]
+    assert main(["list", "--limit", "2", "--cursor", "2", "--json"]) == 0
     page = json_out(capsys)
-    assert ([one["id"] for one in page["deliberations"]], page["before"]) == (["a"], None)
+    assert ([one["id"] for one in page["deliberations"]], page["cursor"]) == (["a"], "")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--role", "dev"], {"role": "dev"}),
+        (["--story", "s-1"], {"story": "s-1"}),
+        (["--status", "failed"], {"status": "failed"}),
+        (["--since", "2026-11-26T10:00+00:00"], {"since": "1795687200.0"}),
+        (["--until", "2026-11-26T10:00Z"], {"until": "1795687200.0"}),
+        (["--text", "a & b"], {"text": "a & b"}),
+        (["--cursor", "7"], {"cursor": "7"}),
+        (["--limit", "3"], {"limit": "3"}),
+    ],
+)
+def test_each_filter_of_a_list_is_sent(
+    options: list[str], said: dict[str, str], twin: Twin, capsys: Capture
+) -> None:
+    """And nothing else but how many there are to be."""
+    assert main(["list", *options]) == 0
+    assert twin.asked[-1].said == {"limit": "20", **said}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--status", "done"], "status: 'done' is none; known: in_progress, suspended"),
+        (["--since", "2026-11-26", "--until", "2026-11-26"], "until: "),
+        (["--text", "x" * 501], "text: "),
+    ],
+)
+def test_a_filter_that_means_nothing_is_refused(
+    options: list[str], words: str, twin: Twin, capsys: Capture
+) -> None:
+    """In one line, before anybody is asked."""
+    assert main(["list", *options]) == 1
+    assert capsys.readouterr().err.startswith(f"conclave: {words}")
+    assert twin.asked == []
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["list", "--since", "soon"], "2026-11-26T10:00"),
+        (["metrics", "--last", "7"], "such as 90s"),
+        (["metrics", "--last", "h"], "such as 90s"),
+    ],
+)
+def test_what_is_asked_for_as_a_time_must_be_one(
+    words: list[str], remedy: str, capsys: Capture
+) -> None:
+    """The parser says what it takes."""
+    with pytest.raises(SystemExit):
+        main(words)
+    assert remedy in capsys.readouterr().err
+
+
+def test_an_answer_that_lacks_something_says_so(twin: Twin, capsys: Capture) -> None:
+    """Beside lists and figures, not among them; in JSON as a field."""
+    twin.behind = "the journal is still being read"
+    for command in ("list", "metrics"):
+        assert main([command]) == 0
+        shown = capsys.readouterr()
+        assert twin.behind in shown.err
+        assert twin.behind not in shown.out
+        assert main([command, "--json"]) == 0
+        assert json_out(capsys)["behind"] == twin.behind
+
+
+def test_the_engine_in_figures(twin: Twin, capsys: Capture) -> None:
+    """Councils a line each, then latencies and agents; what is not known is a dash."""
+    assert main(["metrics", "--last", "15m", "--type", "all"]) == 0
+    assert twin.asked[-1].said == {"metric_type": "all", "time_range_ms": "900000"}
+    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "council-dev busy 3 1 75%" in shown
+    assert "council-qa away 0 0 -" in shown
+    latencies = "deliberations 1.5 s on average, half within 1.0 s"
+    assert any(line.startswith(latencies) for line in shown)
+    assert "agents 3 of 6 available (DEV 3, QA 3); a reply takes 0.2 s" in shown
+    assert main(["metrics", "--json"]) == 0
+    assert json_out(capsys)["performance"]["p99_latency_ms"] == 4000
 
 
 def test_a_server_of_another_version(twin: Twin, capsys: Capture) -> None:
@@ -376,6 +457,7 @@ COMMANDS = [
     "show x",
     "cancel x",
     "list",
+    "metrics",
     "councils",
     "status",
 ]
@@ -468,7 +550,17 @@ def test_help_and_version(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])
     assert capsys.readouterr().out.startswith("conclave ")
-    for name in ("demo", "serve", "deliberate", "watch", "show", "cancel", "list", "status"):
+    for name in (
+        "demo",
+        "serve",
+        "deliberate",
+        "watch",
+        "show",
+        "cancel",
+        "list",
+        "metrics",
+        "status",
+    ):
         with pytest.raises(SystemExit) as left:
             main([name, "--help"])
         assert left.value.code == 0

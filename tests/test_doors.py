@@ -282,6 +282,9 @@ def test_every_door_decides_without_the_bus(house: House) -> None:
     until(lambda: all(house.get(id).json()["durable"] for id in ids), "all is durable", 15)
     listed = house.http.get("/v1/deliberations?limit=4").json()["deliberations"]
     assert {one["id"] for one in listed} == set(ids)
+    told, found = house.http.get("/v1/metrics").json(), house.rpc.GetMetrics(pb.GetMetricsRequest())
+    assert told["performance"]["p99_latency_ms"] == found.performance.p99_latency_ms > 0
+    assert set(told["councils"]["health_per_council"]) == set(found.councils.health_per_council)
     assert house.http.get("/v1/deliberations?limit=0").status_code == 400
 
 

@@ -38,6 +38,7 @@ REAL = {
     "GetTaskContext": pb.GetTaskContextRequest(role="DEV", task_description="x"),
     "ListCouncils": pb.ListCouncilsRequest(),
     "GetStatus": pb.GetStatusRequest(),
+    "GetMetrics": pb.GetMetricsRequest(),
 }
 """The rpcs with something behind them, and a request that is in order."""
 ELSEWHERE = {"DeriveSubtasks", "GetTaskContext"}

@@ -13,6 +13,7 @@ from contract import CONTRACT, RPCS, STATUSES, table
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from actors.listing import Page
 from actors.pb import orchestrator_pb2 as pb
 from engine.events import Event, Record
 from engine.options import Options
@@ -31,12 +32,14 @@ GetTaskContextRequest: 100 agent_id string, 101 task_description string
 GetTaskContextResponse: 100 agent_id string
 ContextBlocks: 100 question string
 GetStatusResponse: 100 troubles *string
+GetMetricsResponse: 100 behind string
 """  # noqa: E501
 """What we added to them so far; a number stays what it is."""
 
 OUR_RPCS = """
 WatchDeliberation: WatchDeliberationRequest -> stream Record
 CancelDeliberation: CancelDeliberationRequest -> GetDeliberationResultResponse
+ListDeliberations: ListDeliberationsRequest -> ListDeliberationsResponse
 """
 
 SCALARS = {
@@ -82,7 +85,7 @@ def test_what_we_added_to_the_contract_keeps_its_numbers() -> None:
     assert {name: fields for name, fields in added.items() if fields} == table(ADDED)
 
 
-def test_the_rpcs_are_the_contracts_and_two_of_ours() -> None:
+def test_the_rpcs_are_the_contracts_and_three_of_ours() -> None:
     """Names, requests, responses, which stream; the package and the service are named right."""
     service = pb.DESCRIPTOR.services_by_name["OrchestratorService"]
     assert service.full_name == "fleet.orchestrator.v1.OrchestratorService"
@@ -117,6 +120,7 @@ def classes(annotation: Any) -> list[type[BaseModel]]:
 
 DOMAIN: dict[str, type[BaseModel]] = {}
 reached(Record, DOMAIN)
+reached(Page, DOMAIN)
 KINDS = {cls.model_fields["kind"].default: cls for cls in classes(get_args(Event)[0])}
 
 
@@ -148,13 +152,14 @@ def named(cls: type) -> str:
 
 
 def message_of(name: str) -> str:
-    """The message of a class: named like it, but for the one whose name the contract has taken."""
-    return "CheckOutcome" if name == "CheckResult" else name
+    """Named like the class, but for what the contract has taken or an rpc names."""
+    other = {"CheckResult": "CheckOutcome", "Page": "ListDeliberationsResponse"}
+    return other.get(name, name)
 
 
 @pytest.mark.parametrize("name", DOMAIN)
 def test_every_field_of_the_domain_has_its_proto_field(name: str) -> None:
-    """The same names with fitting types, nothing more, for all that a Record leads to."""
+    """The same names with fitting types, nothing more, for all that a Record or a Page leads to."""
     message = pb.DESCRIPTOR.message_types_by_name[message_of(name)]
     fields = {n: wanted(f.annotation) for n, f in DOMAIN[name].model_fields.items() if n != "kind"}
     assert {field.name: shape(field) for field in message.fields} == fields

@@ -774,14 +774,16 @@ class GetMetricsRequest(_message.Message):
     def __init__(self, metric_type: _Optional[str] = ..., time_range_ms: _Optional[int] = ...) -> None: ...
 
 class GetMetricsResponse(_message.Message):
-    __slots__ = ("performance", "agents", "councils")
+    __slots__ = ("performance", "agents", "councils", "behind")
     PERFORMANCE_FIELD_NUMBER: _ClassVar[int]
     AGENTS_FIELD_NUMBER: _ClassVar[int]
     COUNCILS_FIELD_NUMBER: _ClassVar[int]
+    BEHIND_FIELD_NUMBER: _ClassVar[int]
     performance: PerformanceMetrics
     agents: AgentMetrics
     councils: CouncilMetrics
-    def __init__(self, performance: _Optional[_Union[PerformanceMetrics, _Mapping]] = ..., agents: _Optional[_Union[AgentMetrics, _Mapping]] = ..., councils: _Optional[_Union[CouncilMetrics, _Mapping]] = ...) -> None: ...
+    behind: str
+    def __init__(self, performance: _Optional[_Union[PerformanceMetrics, _Mapping]] = ..., agents: _Optional[_Union[AgentMetrics, _Mapping]] = ..., councils: _Optional[_Union[CouncilMetrics, _Mapping]] = ..., behind: _Optional[str] = ...) -> None: ...
 
 class PerformanceMetrics(_message.Message):
     __slots__ = ("avg_deliberation_ms", "avg_orchestration_ms", "p50_latency_ms", "p95_latency_ms", "p99_latency_ms")
@@ -844,6 +846,64 @@ class CouncilHealth(_message.Message):
     busy_agents: int
     success_rate: float
     def __init__(self, status: _Optional[str] = ..., available_agents: _Optional[int] = ..., busy_agents: _Optional[int] = ..., success_rate: _Optional[float] = ...) -> None: ...
+
+class ListDeliberationsRequest(_message.Message):
+    __slots__ = ("role", "story", "status", "since", "until", "text", "limit", "cursor")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    STORY_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    story: str
+    status: str
+    since: str
+    until: str
+    text: str
+    limit: int
+    cursor: str
+    def __init__(self, role: _Optional[str] = ..., story: _Optional[str] = ..., status: _Optional[str] = ..., since: _Optional[str] = ..., until: _Optional[str] = ..., text: _Optional[str] = ..., limit: _Optional[int] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class ListDeliberationsResponse(_message.Message):
+    __slots__ = ("deliberations", "cursor", "behind")
+    DELIBERATIONS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    BEHIND_FIELD_NUMBER: _ClassVar[int]
+    deliberations: _containers.RepeatedCompositeFieldContainer[Listed]
+    cursor: str
+    behind: str
+    def __init__(self, deliberations: _Optional[_Iterable[_Union[Listed, _Mapping]]] = ..., cursor: _Optional[str] = ..., behind: _Optional[str] = ...) -> None: ...
+
+class Listed(_message.Message):
+    __slots__ = ("id", "role", "story_id", "status", "began", "ended", "took_ms", "error_type", "stop_reason", "policy", "winner_id", "usage")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    STORY_ID_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    BEGAN_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    TOOK_MS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_TYPE_FIELD_NUMBER: _ClassVar[int]
+    STOP_REASON_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    WINNER_ID_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    role: str
+    story_id: str
+    status: str
+    began: float
+    ended: float
+    took_ms: int
+    error_type: str
+    stop_reason: str
+    policy: str
+    winner_id: str
+    usage: Usage
+    def __init__(self, id: _Optional[str] = ..., role: _Optional[str] = ..., story_id: _Optional[str] = ..., status: _Optional[str] = ..., began: _Optional[float] = ..., ended: _Optional[float] = ..., took_ms: _Optional[int] = ..., error_type: _Optional[str] = ..., stop_reason: _Optional[str] = ..., policy: _Optional[str] = ..., winner_id: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Record(_message.Message):
     __slots__ = ("deliberation", "seq", "at", "event")

@@ -120,6 +120,11 @@ class OrchestratorServiceStub(object):
                 request_serializer=actors_dot_pb_dot_orchestrator__pb2.CancelDeliberationRequest.SerializeToString,
                 response_deserializer=actors_dot_pb_dot_orchestrator__pb2.GetDeliberationResultResponse.FromString,
                 _registered_method=True)
+        self.ListDeliberations = channel.unary_unary(
+                '/fleet.orchestrator.v1.OrchestratorService/ListDeliberations',
+                request_serializer=actors_dot_pb_dot_orchestrator__pb2.ListDeliberationsRequest.SerializeToString,
+                response_deserializer=actors_dot_pb_dot_orchestrator__pb2.ListDeliberationsResponse.FromString,
+                _registered_method=True)
 
 
 class OrchestratorServiceServicer(object):
@@ -246,6 +251,13 @@ class OrchestratorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDeliberations(self, request, context):
+        """Ours. The deliberations that the journal holds, the one begun last first, page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OrchestratorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -333,6 +345,11 @@ def add_OrchestratorServiceServicer_to_server(servicer, server):
                     servicer.CancelDeliberation,
                     request_deserializer=actors_dot_pb_dot_orchestrator__pb2.CancelDeliberationRequest.FromString,
                     response_serializer=actors_dot_pb_dot_orchestrator__pb2.GetDeliberationResultResponse.SerializeToString,
+            ),
+            'ListDeliberations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeliberations,
+                    request_deserializer=actors_dot_pb_dot_orchestrator__pb2.ListDeliberationsRequest.FromString,
+                    response_serializer=actors_dot_pb_dot_orchestrator__pb2.ListDeliberationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -795,6 +812,33 @@ class OrchestratorService(object):
             '/fleet.orchestrator.v1.OrchestratorService/CancelDeliberation',
             actors_dot_pb_dot_orchestrator__pb2.CancelDeliberationRequest.SerializeToString,
             actors_dot_pb_dot_orchestrator__pb2.GetDeliberationResultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeliberations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleet.orchestrator.v1.OrchestratorService/ListDeliberations',
+            actors_dot_pb_dot_orchestrator__pb2.ListDeliberationsRequest.SerializeToString,
+            actors_dot_pb_dot_orchestrator__pb2.ListDeliberationsResponse.FromString,
             options,
             channel_credentials,
             insecure,
