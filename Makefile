@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 
 .DEFAULT_GOAL := setup
-.PHONY: setup demo serve test fuzz chaos lint mutants bench proto lock clean
+.PHONY: setup demo serve test fuzz fuzz-doors chaos lint mutants bench proto lock clean
 
 setup:
 	@$(or $(PYTHON),$(error No Python was found. Install Python 3.11 or newer)) tools/setup.py
@@ -28,6 +28,10 @@ mutants: setup
 # The engine's properties and bad input on a real bus, with thousands of other examples; minutes
 fuzz: setup
 	@$(BIN)/python tools/stages.py fuzz
+
+# Thousands of requests to both doors, drawn from their own documents; minutes
+fuzz-doors: setup
+	@$(BIN)/python tools/stages.py fuzz-doors
 
 # Ten minutes in which processes die, stop and are cut off, then three that have to be caught
 chaos: setup

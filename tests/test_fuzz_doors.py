@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import httpx
@@ -86,7 +87,7 @@ def seasoned(draw: st.DrawFn, cases: st.SearchStrategy[Case]) -> Case:
     """A case in which names that the server knows often stand where a name is asked for."""
     case = draw(cases)
     if "task_id" in case.path_parameters and draw(st.booleans()):
-        case.path_parameters["task_id"] = draw(st.sampled_from(KNOWN_IDS))
+        case.path_parameters["task_id"] = quote(draw(st.sampled_from(KNOWN_IDS)), safe="")
     if isinstance(case.body, dict) and "role" in case.body and draw(st.booleans()):
         case.body["role"] = draw(st.sampled_from(ROLES))
         for option in Options.model_fields.keys() - {"rounds", "num_agents"}:

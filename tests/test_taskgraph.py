@@ -183,7 +183,7 @@ def test_tasks_of_one_role_may_come_after_one_another() -> None:
     assert faults(graph(node("b", "a"), node("a")), rules) == []
 
 
-def test_in_a_chain_no_role_comes_after_one_that_may_only_come_later() -> None:
+def test_a_chain_keeps_the_order_of_roles_before_what_is_urgent() -> None:
     """Even where the later role's task is the more urgent one and nothing ties the two."""
     found = graph(node("q", role="QA", priority=1), node("d", role="DEV", priority=5))
     chained = RULES.model_copy(update={"order": ("DEV", "QA"), "parallel": False})

@@ -53,6 +53,7 @@ APART: dict[str, list[Step]] = {
     "fuzz": [
         [[*QUICK, *THOUSANDS, *PURE], [*PYTEST, "nats", *THOUSANDS, "tests/test_bad_input.py"]]
     ],
+    "fuzz-doors": [[[*PYTEST, "nats", *THOUSANDS, "tests/test_fuzz_doors.py"]]],
     "siege": [[CHAOS], *([[*CHAOS, "--seconds", "60", "--control", each]] for each in CONTROLS)],
 }
 """What runs only when it is named."""
