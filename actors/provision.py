@@ -125,22 +125,26 @@ async def _first_of(js: JetStreamContext, stream: str) -> int | None:
 
     An event without an id is known by its place, and so is a dead letter.
     """
+    durables = [each for each in DURABLES if each.stream == stream]
+    if not durables:
+        return None
+    bucket = await _found(lambda: floors(js), f"bucket {FLOORS}")
+    if bucket is None:
+        return None
 
     async def highest() -> int:
-        noted = [await _noted(js, each) for each in DURABLES if each.stream == stream]
-        return max(filter(None, noted), default=0)
+        return max([await _noted(bucket, each) for each in durables])
 
     settled = await patiently(highest, f"floors of {stream}", PATIENCE_S)
     return settled + MOST_ABOVE_FLOOR + 1 if settled else None
 
 
-async def _noted(js: JetStreamContext, durable: Durable) -> int | None:
-    """How far a durable was settled when that was last written down, None where it never was."""
+async def _noted(bucket: KeyValue, durable: Durable) -> int:
+    """How far a durable was settled when that was last written down, 0 where it never was."""
     try:
-        entry = await (await floors(js)).get(durable.name)
+        return int((await bucket.get(durable.name)).value or b"0")
     except NotFoundError:
-        return None
-    return int(entry.value or b"0")
+        return 0
 
 
 def _remedy(error: APIError, wanted: StreamConfig) -> str:
@@ -223,7 +227,7 @@ async def _floor(
     try:
         await bucket.create(durable.name, str(first).encode())
     except KeyWrongLastSequenceError:
-        noted = await _noted(js, durable) or 0
+        noted = await _noted(bucket, durable)
         return noted if noted <= last else 0  # else another program made the stream anew
     return first
 

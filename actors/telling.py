@@ -45,32 +45,34 @@ async def digest_told(client: Connection, subject: str) -> str | None:
 
 async def told_first(client: Connection, notice: Notice) -> bool:
     """Tell it; whether that, or the same before, is what now stands there. Unavailable."""
-    await tell(client, notice)
+    if await tell(client, notice):
+        return True
     told = await digest_told(client, notice.subject)
     if told is None:
         raise Unavailable(f"{notice.subject}: NATS does not show yet what it has stored")
     return told in ("", notice.digest)
 
 
-async def tell(client: Connection, notice: Notice, patience_s: float = 30.0) -> None:
+async def tell(client: Connection, notice: Notice, patience_s: float = 30.0) -> bool:
     """Publish a notice; it is fine if it is there already.
 
-    Returns when it is durable, raises Unavailable if that takes longer than `patience_s`.
+    Returns when it is durable: whether it surely is this one that was told. Unavailable if that
+    takes longer than `patience_s`.
     """
     try:
-        await patiently(lambda: _attempt(client, notice), notice.subject, patience_s)
+        return await patiently(lambda: _attempt(client, notice), notice.subject, patience_s)
     except BROKEN as refusal:
         raise Unavailable(f"{notice.subject}: NATS refuses it: {said(refusal)}") from refusal
 
 
-async def _attempt(client: Connection, notice: Notice) -> None:
+async def _attempt(client: Connection, notice: Notice) -> bool:
     if not client.is_connected and not client.is_closed:
         raise nats.errors.ConnectionReconnectingError
-    await publish(notice, client.streams())
+    return await publish(notice, client.streams())
 
 
-async def publish(notice: Notice, js: JetStreamContext) -> None:
-    """One attempt to publish a notice; it is fine if it is there already."""
+async def publish(notice: Notice, js: JetStreamContext) -> bool:
+    """One attempt to publish a notice; whether that made it: it is fine if it is there already."""
     headers = {
         Header.MSG_ID.value: notice.only,
         Header.EXPECTED_STREAM.value: JOURNAL,
@@ -79,9 +81,11 @@ async def publish(notice: Notice, js: JetStreamContext) -> None:
         TASK: notice.digest,
     }
     try:
-        await js.publish(notice.subject, notice.message, headers=headers)
+        ack = await js.publish(notice.subject, notice.message, headers=headers)
     except nats.js.errors.APIError as error:
         if error.err_code == RACING:
             raise nats.js.errors.ServiceUnavailableError from error
         if error.err_code != WRONG_LAST:
             raise
+        return False
+    return not ack.duplicate

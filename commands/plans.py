@@ -14,11 +14,11 @@ from nats.js.errors import NoStreamResponseError
 from rich.console import Console
 from rich.live import Live
 
-from actors.bus import Connection, connect
+from actors.bus import Connection
 from actors.journal import Journal
 from actors.patience import BROKEN, said
 from actors.streams import PLANS
-from commands.reach import bus_at
+from commands.reach import bus_at, reached
 from commands.view import Board, Row
 from engine.arrival import Arrival
 from engine.config import BusConfig
@@ -28,7 +28,6 @@ from engine.planning import SUBJECT, PlanApproved, plan_approved
 from engine.types import Task
 
 DECIDED_WITHIN_S = 900.0
-REACH_WITHIN_S = 3.0
 """Somebody waits before a terminal, and may try again."""
 
 
@@ -52,11 +51,8 @@ def understood(data: bytes, seq: int) -> PlanApproved:
 
 async def publish(url: str, data: bytes, producer: str) -> PlanApproved:
     """Send the plan as its producer would; the plan as it arrived."""
-    client = await connect(bus_at(url), producer, lambda: None, REACH_WITHIN_S)
-    try:
+    async with reached(bus_at(url), producer) as client:
         return understood(data, await _stored(client, data))
-    finally:
-        await client.leave()
 
 
 async def _stored(client: Connection, data: bytes) -> int:

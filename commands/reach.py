@@ -49,13 +49,13 @@ def bus_of(options: argparse.Namespace, **further: Any) -> BusConfig:
 
 
 @asynccontextmanager
-async def reached(bus: BusConfig) -> AsyncIterator[Connection]:
-    """A connection for one command. Unavailable, SetupError.
+async def reached(bus: BusConfig, name: str = "conclave-cli") -> AsyncIterator[Connection]:
+    """A connection for one command, as which the server knows it. Unavailable, SetupError.
 
     The log's word on each attempt is left out: whoever waits is told once, by the error.
     """
     with _quiet(logging.getLogger(lines.__name__)):
-        client = await connect(bus, "conclave-cli", lambda: None, REACH_WITHIN_S)
+        client = await connect(bus, name, lambda: None, REACH_WITHIN_S)
         try:
             yield client
         finally:

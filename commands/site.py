@@ -19,13 +19,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 
-from actors.bus import connect, place
+from actors.bus import place
 from actors.embedded import local_ray, nats_server
 from actors.nats_server import NatsServer, free_port, require_free
 from actors.small_model import cache_dir, materialise_small_model
 from commands.cluster import errors_into, joined, require_fit
 from commands.config_file import read_config
-from commands.reach import bus_at
+from commands.reach import bus_at, reached
 from conclave.server import is_here
 from engine.config import BusConfig, Config, GrpcConfig, HttpConfig, PoolConfig, fleet_councils
 from engine.errors import SetupError
@@ -34,7 +34,6 @@ from engine.types import Budgets, Sampling
 READY_WITHIN_S = 300.0
 POLL_S = 0.5
 NATS_PORT = 4222
-REACH_WITHIN_S = 3.0
 
 Door = TypeVar("Door", HttpConfig, GrpcConfig)
 
@@ -156,8 +155,8 @@ def _require_different(*ports: int) -> None:
 
 
 async def _require_bus(bus: BusConfig) -> None:
-    client = await connect(bus, "conclave-cli", lambda: None, REACH_WITHIN_S)
-    await client.leave()
+    async with reached(bus):
+        pass
 
 
 @contextmanager

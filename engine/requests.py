@@ -127,7 +127,7 @@ def _context(request: CouncilRequest) -> dict[str, JsonValue]:
     """
     said: dict[str, JsonValue] = dict(request.model_extra or {})
     if request.constraints.model_extra:
-        said.setdefault("constraints", request.constraints.model_extra)
+        said["constraints"] = request.constraints.model_extra
     metadata = request.constraints.metadata
     if shared := {name: metadata[name] for name in metadata.keys() & said.keys()}:
         said.setdefault("metadata", shared)

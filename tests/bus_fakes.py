@@ -12,6 +12,7 @@ from actors.deadletter import Letter, Letters
 from actors.messages import envelope
 from actors.provision import provision
 from actors.streams import OUTBOUND
+from actors.telling import Notice, told_first
 from engine.config import BusConfig
 from engine.events import Failed, Record, Resumed
 from engine.types import Task
@@ -77,3 +78,10 @@ async def told(client: Connection, subject: str) -> list[dict[str, Any]]:
             return found
         last = message.seq or 0
         found.append(json.loads(message.data or b""))
+
+
+async def first_stands(client: Connection) -> None:
+    """Assert that of two notices in one place the first one stands, told once or twice."""
+    place = "deliberation.notice.taken.a"
+    for digest, first in (("one", True), ("one", True), ("other", False)):
+        assert await told_first(client, Notice(place, place, b"", digest)) is first

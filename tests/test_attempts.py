@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from bridging import Deciding, fleet, healthy, killed, plan, settled
-from bus_fakes import connected, letters, stored, told
+from bus_fakes import connected, first_stands, letters, stored, told
 from deadline import reaches, until_async
 from nats.aio.msg import Msg
 from nats.js.errors import NoKeysError, NotFoundError
@@ -131,6 +131,11 @@ async def test_a_notice_is_told_once_whoever_tells_it(client: Connection) -> Non
         other = end._replace(subject=end.subject.replace(".a.", ".b."), only=f"{root[:-1]}b.*")
         await tell(client, other)
     assert await stored(client, "DELIBERATIONS") == 2
+
+
+async def test_of_two_notices_in_one_place_the_first_stands(client: Connection) -> None:
+    """Told again it still does; the other one does not."""
+    await first_stands(client)
 
 
 async def test_the_same_identity_with_another_body_is_not_taken_for_done(

@@ -42,12 +42,18 @@ class Following:
 
     def __init__(self, actor: CouncilActor, task: Task) -> None:
         self.records: list[Record] = []
+        self._actor = actor
         self.task = asyncio.create_task(self._follow(actor, task))
 
     async def _follow(self, actor: CouncilActor, task: Task) -> None:
         async with aclosing(actor.deliberate(task)) as stream:
             async for record in stream:
                 self.records.append(record)
+
+    async def leave(self) -> None:
+        """Leave as the only caller: nobody waits for the work, so it is suspended."""
+        self.task.cancel()
+        await until_async(lambda: not self._actor._runs, "it is suspended", AT_ONCE_S)
 
     async def end(self) -> None:
         """Wait for the end, which is told at once."""
@@ -61,6 +67,13 @@ class Following:
     def ended(self) -> bool:
         """Whether the end was told."""
         return bool(self.records) and isinstance(self.records[-1].event, END)
+
+
+async def drafting(actor: CouncilActor, model: GatedModel) -> Following:
+    """A caller whose drafts are under way."""
+    caller = Following(actor, a_task())
+    await until_async(lambda: len(model.held) == 3, "all drafts are asked for")
+    return caller
 
 
 async def connected_to(actor: CouncilActor) -> None:
@@ -153,8 +166,7 @@ async def test_a_key_sent_again_joins_what_runs_or_waits_here(seat: Seat, nats: 
     model = GatedModel()
     actor = seat(model)
     nats.kill()
-    early = Following(actor, a_task())
-    await until_async(lambda: len(model.held) == 3, "all drafts are asked for")
+    early = await drafting(actor, model)
     during = Following(actor, a_task())
     answers = asyncio.create_task(answering(model))
     await early.end()
@@ -174,12 +186,10 @@ async def test_what_is_suspended_without_the_bus_is_resumed_without_it(
     actor = seat(model)
     await connected_to(actor)
     nats.kill()
-    caller = Following(actor, a_task())
-    await until_async(lambda: len(model.held) == 3, "all drafts are asked for")
+    caller = await drafting(actor, model)
     model.release()
     await until_async(lambda: caller.has(Drafted, 3), "all drafts are told")
-    caller.task.cancel()
-    await until_async(lambda: not actor._runs, "it is suspended", AT_ONCE_S)
+    await caller.leave()
     left = await actor.read("t-1")
     assert (left.state.suspended != "", left.durable) == (True, False)
     answers = asyncio.create_task(answering(model))
@@ -203,10 +213,7 @@ async def test_another_request_takes_nothing_from_what_is_held(
     model = GatedModel()
     actor = seat(model)
     nats.kill()
-    caller = Following(actor, a_task())
-    await until_async(lambda: len(model.held) == 3, "all drafts are asked for")
-    caller.task.cancel()
-    await until_async(lambda: not actor._runs, "it is suspended", AT_ONCE_S)
+    await (await drafting(actor, model)).leave()
     held = (await actor.read("t-1")).records
     with pytest.raises(Conflict, match="belongs to another request"):
         await seen_by(actor, a_task(text="Build a sundial"))
@@ -228,10 +235,7 @@ async def test_what_is_suspended_without_the_bus_is_written_by_itself(
     model = GatedModel()
     actor = seat(model)
     nats.kill()
-    caller = Following(actor, a_task())
-    await until_async(lambda: len(model.held) == 3, "all drafts are asked for")
-    caller.task.cancel()
-    await until_async(lambda: not actor._runs, "it is suspended", AT_ONCE_S)
+    await (await drafting(actor, model)).leave()
     told = list((await actor.read("t-1")).records)
     draining = asyncio.create_task(actor.drain())
     await until_async(lambda: actor._opened().away, "the bus is away")
@@ -254,11 +258,9 @@ async def test_it_is_cancelled_without_the_bus(
     model = GatedModel()
     actor = seat(model)
     nats.kill()
-    caller = Following(actor, a_task())
-    await until_async(lambda: len(model.held) == 3, "all drafts are asked for")
+    caller = await drafting(actor, model)
     if not runs:
-        caller.task.cancel()
-        await until_async(lambda: not actor._runs, "it is suspended", AT_ONCE_S)
+        await caller.leave()
     found = await asyncio.wait_for(actor.cancel("t-1"), AT_ONCE_S)
     assert (result(found.state).error_type, found.durable) == ("Cancelled", False)
     nats.start()

@@ -90,6 +90,13 @@ async def publish(client: Connection, data: bytes, **headers: str) -> None:
     await client.streams().publish("planning.plan.approved", data, headers=named or None)
 
 
+async def handled(bridge: Bridge, client: Connection, *roles: str) -> None:
+    """Publish the bridge's first plans, one for each role, and wait until it has handled them."""
+    for role in roles:
+        await publish(client, plan(roles=[role]))
+    await healthy(bridge, lambda h: h.handled == len(roles), "handled")
+
+
 async def settled(client: Connection) -> bool:
     """Nothing waits and nothing is unacknowledged."""
     info = await client.streams().consumer_info(PLANS, PLAN_APPROVED)
@@ -293,8 +300,7 @@ async def test_a_removed_durable_begins_again_where_it_stood(
 ) -> None:
     """Known mistake 10: neither are old plans replayed nor unseen ones skipped."""
     chamber.open.set()
-    await publish(client, plan(roles=["DEV"]))
-    await healthy(bridge, lambda h: h.handled == 1, "handled")
+    await handled(bridge, client, "DEV")
     await reaches(lambda: settled(client), "acknowledged")
     await client.streams().delete_consumer(PLANS, PLAN_APPROVED)
     await publish(client, plan(roles=["QA"]))
@@ -308,8 +314,7 @@ async def test_a_stream_made_anew_has_no_place_twice(
 ) -> None:
     """An event without an id is known by its place: in the new stream it is another event."""
     chamber.open.set()
-    await publish(client, plan(roles=["DEV"]))
-    await healthy(bridge, lambda h: h.handled == 1, "handled")
+    await handled(bridge, client, "DEV")
     js = client.streams()
     await reaches(lambda: _floor_is(client, 1), "noted")
     await js.delete_stream(PLANS)
@@ -326,9 +331,7 @@ async def test_a_stream_made_by_others_is_read_from_its_beginning(
 ) -> None:
     """Where it ends before the place that was settled, nothing in it can have been seen."""
     chamber.open.set()
-    for role in ("DEV", "QA"):
-        await publish(client, plan(roles=[role]))
-    await healthy(bridge, lambda h: h.handled == 2, "handled")
+    await handled(bridge, client, "DEV", "QA")
     await reaches(lambda: _floor_is(client, 2), "noted")
     await bridge.stop()
     js = client.streams()

@@ -80,9 +80,9 @@ async def test_a_notice_on_its_way_is_told_after_its_writer_is_let_go(
     """Whoever stops when the records are durable need not come back to tell the rest."""
     flushed = asyncio.Event()
 
-    async def slowly(notice: Notice, js: JetStreamContext) -> None:
+    async def slowly(notice: Notice, js: JetStreamContext) -> bool:
         await flushed.wait()
-        await publish(notice, js)
+        return await publish(notice, js)
 
     monkeypatch.setattr("actors.writer.publish", slowly)
     writer = journal.writer("x", 0)

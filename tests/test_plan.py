@@ -16,7 +16,6 @@ from actors.journal import Journal
 from actors.nats_server import NatsServer
 from actors.streams import PLANS
 from cli import PLAN, main
-from commands import plans
 from engine.arrival import Arrival
 from engine.config import BusConfig
 from engine.planning import SUBJECT, plan_approved, tasks
@@ -133,7 +132,7 @@ def test_what_is_wrong_with_a_plan_is_said_before_it_is_published(
     twin: Twin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """No such file, no plan, a role that no council is for, no bus: one line each."""
-    monkeypatch.setattr(plans, "REACH_WITHIN_S", 0.1)
+    monkeypatch.setattr("commands.reach.REACH_WITHIN_S", 0.1)
     plan = json.loads(PLAN.read_text())
     nobody = "--bus=nats://127.0.0.1:1"
     for content, says in (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bus_fakes import ended, last_record, outbound, record
+from bus_fakes import ended, first_stands, last_record, outbound, record
 from deadline import reaches
 from nats.js import JetStreamContext
 from nats.js.api import ClusterInfo
@@ -81,6 +81,18 @@ async def test_the_death_of_a_leader_loses_and_repeats_nothing(
     assert (await bridge.health()).handled >= EVENTS
     await bridge.stop(grace_s=0.5)
     await journal.close()
+    await client.leave()
+
+
+async def test_of_two_notices_in_one_place_the_first_stands(servers: list[Furnished]) -> None:
+    """Three servers take the second for a duplicate, with no error: it is not the one that stands.
+
+    One server alone refuses it, for what is expected to be there.
+    """
+    bus = BusConfig(url=",".join(s.url for s in servers), replicas=3)
+    client = await connect(bus, "test", lambda: None)
+    await applied(client.streams(), bus)
+    await first_stands(client)
     await client.leave()
 
 

@@ -11,7 +11,6 @@ import yaml
 
 from actors.nats_server import NatsServer, free_port
 from cli import main
-from commands import site
 from commands.cluster import check_fit, joined, unjoined
 from commands.config_file import read_config
 from commands.serve import addresses, examples
@@ -141,7 +140,7 @@ def test_a_bus_that_cannot_be_used(
     url: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """It is said why, without a password, before anything starts."""
-    monkeypatch.setattr(site, "REACH_WITHIN_S", 0.1)
+    monkeypatch.setattr("commands.reach.REACH_WITHIN_S", 0.1)
     words = ["--port", "0", "--grpc-port", "0", "--store", str(tmp_path), "--bus", url]
     assert main(["serve", *words]) == 1
     error = capsys.readouterr().err
