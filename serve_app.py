@@ -21,6 +21,7 @@ from actors.crew import crew
 from actors.nats_server import free_port, require_free
 from actors.roster import Roster, roster
 from actors.supervisor import State, Supervisor
+from edges.chat_door import ChatDoor
 from edges.desk import Desk
 from edges.grpc import GrpcDoor
 from edges.http import HttpDoor, api
@@ -31,8 +32,8 @@ from engine.errors import SetupError, Unavailable
 NAME = "conclave"
 
 
-class Edge(HttpDoor, GrpcDoor):
-    """Both doors with one desk behind them."""
+class Edge(HttpDoor, ChatDoor, GrpcDoor):
+    """All doors with one desk behind them."""
 
     def __init__(self, config: Config, names: Roster, supervisor: DeploymentHandle[Any]) -> None:
         self._supervisor = supervisor

@@ -174,7 +174,8 @@ class Conduct:
             self._refuse_what_would_be_clipped(run.task, count)
         story = origin.story
         if run.task.story_id and transcript.task is None:
-            story = await shown(journal.story(run.task.story_id, self._bus))
+            known = journal.story(run.task.story_id, self._bus)
+            story = await shown(known, run.task.shown)
         with self._clocked(run, transcript) as bell:
             before = tuple(run.records)
             speak = partial(self._speak, run.task, count)

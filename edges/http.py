@@ -17,7 +17,9 @@ from starlette.exceptions import HTTPException
 
 from actors.listing import Page
 from actors.run import Conclusion
-from edges.asked import read_request, request_schema, standing_alone, too_large
+from edges import chat_errors
+from edges.asked import read_request, request_schema, standing_alone
+from edges.bodies import read_within
 from edges.desk import CouncilInfo, Desk, Status, StoryView
 from edges.forking import ForkRequest, read_fork
 from edges.refusals import Problem, problem
@@ -41,7 +43,7 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
+def body_of(schema: dict[str, Any]) -> dict[str, Any]:
     """How a route's body is documented: it is read by ourselves, within a cap."""
     content = {"application/json": {"schema": schema}}
     return {"requestBody": {"required": True, "content": content}}
@@ -60,35 +62,41 @@ api = FastAPIOffline(
 
 
 @api.exception_handler(ConclaveError)
-async def _refuse(_request: Request, error: ConclaveError) -> JSONResponse:
+async def _refuse(request: Request, error: ConclaveError) -> JSONResponse:
     """One line for the asker: what, where, remedy."""
-    return _problem(problem(error))
+    if chat_errors.speaks(request.url.path):
+        return chat_errors.refused(error)
+    return _problem(request, problem(error))
 
 
 @api.exception_handler(RequestValidationError)
-async def _refuse_fields(_request: Request, error: RequestValidationError) -> JSONResponse:
+async def _refuse_fields(request: Request, error: RequestValidationError) -> JSONResponse:
     """A header or a query parameter that cannot be read."""
     first = error.errors()[0]
-    return _problem(problem(InvalidRequest(str(first["loc"][-1]), first["msg"])))
+    return await _refuse(request, InvalidRequest(str(first["loc"][-1]), first["msg"]))
 
 
 @api.exception_handler(HTTPException)
-async def _refuse_call(_request: Request, error: HTTPException) -> JSONResponse:
+async def _refuse_call(request: Request, error: HTTPException) -> JSONResponse:
     """An unknown path or a wrong method."""
     phrase = HTTPStatus(error.status_code).phrase
-    found = _problem(Problem(status=error.status_code, title=phrase, detail=error.detail))
+    stated = Problem(status=error.status_code, title=phrase, detail=error.detail)
+    found = _problem(request, stated)
     found.headers.update(error.headers or {})
     return found
 
 
 @api.exception_handler(Exception)
-async def _own_up(_request: Request, error: Exception) -> JSONResponse:
+async def _own_up(request: Request, error: Exception) -> JSONResponse:
     """A bug of ours: the asker is told that it is one; Serve's log has the rest."""
     detail = f"a bug of ours, {type(error).__name__}; the log of the replica says more"
-    return _problem(Problem(status=500, title="Broken", detail=detail))
+    return _problem(request, Problem(status=500, title="Broken", detail=detail))
 
 
-def _problem(found: Problem) -> JSONResponse:
+def _problem(request: Request, found: Problem) -> JSONResponse:
+    """As the clients of the path read it."""
+    if chat_errors.speaks(request.url.path):
+        return chat_errors.not_served(found)
     return JSONResponse(found.model_dump(), found.status, media_type="application/problem+json")
 
 
@@ -101,7 +109,7 @@ class HttpDoor:
         PATH,
         response_model=Result,
         responses={200: STREAMED, 202: {"model": Result}, **_refusals(400, 409, 413, 504)},
-        openapi_extra=_body(request_schema()),
+        openapi_extra=body_of(request_schema()),
     )
     async def deliberate(
         self,
@@ -118,7 +126,7 @@ class HttpDoor:
         goes, work that was not asked for with `respond-async` is suspended; sent again with the
         same id or `Idempotency-Key` it goes on.
         """
-        body = await _read_within(request, self._desk.config.bus.max_event_bytes)
+        body = await read_within(request, self._desk.config.bus.max_event_bytes)
         task = self._desk.admit(read_request(body), idempotency_key)
         return await self._deliberated(task, prefer, accept, x_timeout_ms)
 
@@ -126,7 +134,7 @@ class HttpDoor:
         f"{PATH}/{{task_id:path}}{FORKS}",
         response_model=Result,
         responses={200: STREAMED, 202: {"model": Result}, **_refusals(400, 404, 409, 413, 504)},
-        openapi_extra=_body(standing_alone(ForkRequest)),
+        openapi_extra=body_of(standing_alone(ForkRequest)),
     )
     async def fork(
         self,
@@ -141,7 +149,7 @@ class HttpDoor:
 
         The deliberation must have ended. The answer is as for any other, by the same headers.
         """
-        body = await _read_within(request, self._desk.config.bus.max_event_bytes)
+        body = await read_within(request, self._desk.config.bus.max_event_bytes)
         task = await self._desk.fork(task_id, read_fork(body), idempotency_key)
         return await self._deliberated(task, prefer, accept, x_timeout_ms)
 
@@ -251,19 +259,6 @@ async def _behind(
         yield first
         async for record in records:
             yield record
-
-
-async def _read_within(request: Request, most: int) -> bytes:
-    """The body, unless it is over the cap: then no more of it is read than that."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most:
-        raise too_large(int(declared), most)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise too_large(len(body), most)
-    return bytes(body)
 
 
 def _answer(found: Conclusion, status: int, headers: dict[str, str]) -> Response:

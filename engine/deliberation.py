@@ -16,7 +16,7 @@ from engine.decision import conclude, quorum_is_lost
 from engine.events import Briefed, Convened, Event, Record, Resumed, StoryContext
 from engine.exchange import Lanes
 from engine.fanout import saying
-from engine.seats import settled
+from engine.seats import settled, within_answer
 from engine.transcript import Outcome, fold
 from engine.turns import Check, Turns
 from engine.types import Council, Count, Speak, Task
@@ -91,6 +91,7 @@ async def _deliberate(
         told = state.story.text if state.story else ""
         brief = lay(task, council, count, wording(), told)
         turns.note(Briefed(brief=brief))
+    council = within_answer(council, task)
     lanes, choosing = Lanes(turns, council, brief), Choosing(turns, council, brief)
     turns.keep_back(choosing.cost)
     await lanes.run(bell.hurry)

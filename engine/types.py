@@ -97,6 +97,16 @@ class Council(Options):
         return f"council-{self.role.lower()}"
 
 
+class Shown(Data):
+    """Which notes of a story the agents are shown: of these kinds, and `most` of them.
+
+    No kind stands for all of them, and no number for as many as there are.
+    """
+
+    kinds: tuple[Literal["update", "milestone", "decision"], ...] = ()
+    most: int | None = Field(default=None, ge=1)
+
+
 class Task(Options):
     """What a council is asked, after an edge has validated it once.
 
@@ -107,6 +117,10 @@ class Task(Options):
     `seed` is what labels, orders and turns are drawn from, the id where it is empty. A fork has
     the seed of its `origin`, the deliberation it repeats in part: `without` some of its agents, or
     with all of them that have an engine on the pool `model`.
+
+    `purpose` says what it is besides a deliberation. Of what is known of the story the agents are
+    `shown` a part, or all where it is None. `temperature` and `top_p` hold for all agents that have
+    an engine, and no text may take more than `answer_tokens`, where they are set.
     """
 
     id: str = Field(min_length=1, max_length=200)
@@ -123,6 +137,12 @@ class Task(Options):
     origin: str = ""
     without: tuple[str, ...] = ()
     model: str = ""
+    purpose: Literal["", "orchestration"] = ""
+    case_id: str = ""
+    shown: Shown | None = None
+    temperature: float | None = Field(default=None, ge=0.0, le=2.0)
+    top_p: float | None = Field(default=None, gt=0.0, le=1.0)
+    answer_tokens: int | None = Field(default=None, ge=1)
 
     @property
     def salt(self) -> str:

@@ -1150,7 +1150,7 @@ class Failed(_message.Message):
     def __init__(self, error_type: _Optional[str] = ..., message: _Optional[str] = ..., lost: _Optional[_Mapping[str, str]] = ..., tokens: _Optional[_Mapping[str, Usage]] = ..., aborted: _Optional[int] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("id", "role", "text", "title", "rubric", "requirements", "context", "rounds", "num_agents", "policy", "timeout_s", "story_id", "plan_id", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget", "seed", "origin", "without", "model")
+    __slots__ = ("id", "role", "text", "title", "rubric", "requirements", "context", "rounds", "num_agents", "policy", "timeout_s", "story_id", "plan_id", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget", "seed", "origin", "without", "model", "purpose", "case_id", "shown", "temperature", "top_p", "answer_tokens")
     ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -1186,6 +1186,12 @@ class Task(_message.Message):
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     WITHOUT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    CASE_ID_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    TOP_P_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_TOKENS_FIELD_NUMBER: _ClassVar[int]
     id: str
     role: str
     text: str
@@ -1221,7 +1227,21 @@ class Task(_message.Message):
     origin: str
     without: _containers.RepeatedScalarFieldContainer[str]
     model: str
-    def __init__(self, id: _Optional[str] = ..., role: _Optional[str] = ..., text: _Optional[str] = ..., title: _Optional[str] = ..., rubric: _Optional[str] = ..., requirements: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., rounds: _Optional[int] = ..., num_agents: _Optional[int] = ..., policy: _Optional[str] = ..., timeout_s: _Optional[float] = ..., story_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., samples: _Optional[int] = ..., layers: _Optional[int] = ..., topology: _Optional[str] = ..., k: _Optional[int] = ..., hub: _Optional[int] = ..., groups: _Optional[int] = ..., exchange_every: _Optional[int] = ..., revise: _Optional[str] = ..., ballot: _Optional[str] = ..., tally: _Optional[str] = ..., early: bool = ..., decide: _Optional[str] = ..., shortlist: _Optional[int] = ..., quorum: _Optional[float] = ..., stability: _Optional[int] = ..., gain: _Optional[float] = ..., until_clean: bool = ..., token_budget: _Optional[int] = ..., seed: _Optional[str] = ..., origin: _Optional[str] = ..., without: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ...) -> None: ...
+    purpose: str
+    case_id: str
+    shown: Shown
+    temperature: float
+    top_p: float
+    answer_tokens: int
+    def __init__(self, id: _Optional[str] = ..., role: _Optional[str] = ..., text: _Optional[str] = ..., title: _Optional[str] = ..., rubric: _Optional[str] = ..., requirements: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., rounds: _Optional[int] = ..., num_agents: _Optional[int] = ..., policy: _Optional[str] = ..., timeout_s: _Optional[float] = ..., story_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., samples: _Optional[int] = ..., layers: _Optional[int] = ..., topology: _Optional[str] = ..., k: _Optional[int] = ..., hub: _Optional[int] = ..., groups: _Optional[int] = ..., exchange_every: _Optional[int] = ..., revise: _Optional[str] = ..., ballot: _Optional[str] = ..., tally: _Optional[str] = ..., early: bool = ..., decide: _Optional[str] = ..., shortlist: _Optional[int] = ..., quorum: _Optional[float] = ..., stability: _Optional[int] = ..., gain: _Optional[float] = ..., until_clean: bool = ..., token_budget: _Optional[int] = ..., seed: _Optional[str] = ..., origin: _Optional[str] = ..., without: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., purpose: _Optional[str] = ..., case_id: _Optional[str] = ..., shown: _Optional[_Union[Shown, _Mapping]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., answer_tokens: _Optional[int] = ...) -> None: ...
+
+class Shown(_message.Message):
+    __slots__ = ("kinds", "most")
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    MOST_FIELD_NUMBER: _ClassVar[int]
+    kinds: _containers.RepeatedScalarFieldContainer[str]
+    most: int
+    def __init__(self, kinds: _Optional[_Iterable[str]] = ..., most: _Optional[int] = ...) -> None: ...
 
 class Council(_message.Message):
     __slots__ = ("role", "agents", "rubric", "rounds", "budgets", "policy", "num_agents", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget", "architect")
