@@ -24,7 +24,8 @@ from actors.supervisor import State, Supervisor
 from edges.chat_door import ChatDoor
 from edges.desk import Desk
 from edges.grpc import GrpcDoor
-from edges.http import HttpDoor, api
+from edges.http import api
+from edges.orders_door import OrdersDoor
 from edges.rpcs import SERVICER
 from engine.config import Config
 from engine.errors import SetupError, Unavailable
@@ -32,7 +33,7 @@ from engine.errors import SetupError, Unavailable
 NAME = "conclave"
 
 
-class Edge(HttpDoor, ChatDoor, GrpcDoor):
+class Edge(OrdersDoor, ChatDoor, GrpcDoor):
     """All doors with one desk behind them."""
 
     def __init__(self, config: Config, names: Roster, supervisor: DeploymentHandle[Any]) -> None:

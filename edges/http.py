@@ -34,7 +34,7 @@ PATH = "/v1/deliberations"
 LATER = "respond-async"
 
 
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """How a route's refusals are documented."""
     content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
     return {
@@ -108,7 +108,7 @@ class HttpDoor:
     @api.post(
         PATH,
         response_model=Result,
-        responses={200: STREAMED, 202: {"model": Result}, **_refusals(400, 409, 413, 504)},
+        responses={200: STREAMED, 202: {"model": Result}, **refusals(400, 409, 413, 504)},
         openapi_extra=body_of(request_schema()),
     )
     async def deliberate(
@@ -133,7 +133,7 @@ class HttpDoor:
     @api.post(
         f"{PATH}/{{task_id:path}}{FORKS}",
         response_model=Result,
-        responses={200: STREAMED, 202: {"model": Result}, **_refusals(400, 404, 409, 413, 504)},
+        responses={200: STREAMED, 202: {"model": Result}, **refusals(400, 404, 409, 413, 504)},
         openapi_extra=body_of(standing_alone(ForkRequest)),
     )
     async def fork(
@@ -153,7 +153,7 @@ class HttpDoor:
         task = await self._desk.fork(task_id, read_fork(body), idempotency_key)
         return await self._deliberated(task, prefer, accept, x_timeout_ms)
 
-    @api.get(PATH, responses=_refusals(400))
+    @api.get(PATH, responses=refusals(400))
     async def page(
         self,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
@@ -168,7 +168,7 @@ class HttpDoor:
     @api.get(
         f"{PATH}/{{task_id:path}}{EVENTS}",
         response_class=StreamingResponse,
-        responses={200: STREAMED, 204: {"description": "No more"}, **_refusals(400, 404)},
+        responses={200: STREAMED, 204: {"description": "No more"}, **refusals(400, 404)},
     )
     async def events(
         self,
@@ -185,22 +185,22 @@ class HttpDoor:
             return Response(status_code=HTTPStatus.NO_CONTENT)  # else EventSource asks for ever
         return self._streamed(self._desk.behind(known, after), {})
 
-    @api.get(f"{PATH}/{{task_id:path}}", response_model=Result, responses=_refusals(404))
+    @api.get(f"{PATH}/{{task_id:path}}", response_model=Result, responses=refusals(404))
     async def read(self, task_id: str) -> Response:
         """What became of a deliberation, at any time after it began."""
         return _answer(await self._desk.read(task_id), 200, {})
 
-    @api.delete(f"{PATH}/{{task_id:path}}", response_model=Result, responses=_refusals(404, 409))
+    @api.delete(f"{PATH}/{{task_id:path}}", response_model=Result, responses=refusals(404, 409))
     async def cancel(self, task_id: str) -> Response:
         """End a deliberation without a decision; what was written stays readable."""
         return _answer(await self._desk.cancel(task_id), 200, {})
 
-    @api.get("/v1/stories/{story_id:path}", responses=_refusals(404))
+    @api.get("/v1/stories/{story_id:path}", responses=refusals(404))
     async def story(self, story_id: str) -> StoryView:
         """What the agents of the next deliberation of a story will be shown."""
         return await self._desk.story(story_id)
 
-    @api.get("/v1/councils", responses=_refusals())
+    @api.get("/v1/councils", responses=refusals())
     async def councils(self) -> list[CouncilInfo]:
         """Every council and how it stands."""
         return await self._desk.councils()
@@ -215,7 +215,7 @@ class HttpDoor:
         """This replica answers."""
         return {"status": "ok"}
 
-    @api.get("/readyz", responses=_refusals())
+    @api.get("/readyz", responses=refusals())
     async def readyz(self, response: Response) -> dict[str, JsonValue]:
         """503 when nothing can be decided; `degraded` says 200, for what is asked is done.
 
@@ -232,10 +232,10 @@ class HttpDoor:
         """The answer to a task in the form that its headers ask for."""
         within_s = self._desk.allowance(task, x_timeout_ms)
         place = {"Location": f"{PATH}/{quote(task.id, safe='')}"}
-        if _names(prefer, LATER):
+        if names(prefer, LATER):
             accepted = await self._desk.accept(task, within_s)
             return _answer(accepted, 202, {**place, "Preference-Applied": LATER})
-        if _names(accept, MEDIA_TYPE):
+        if names(accept, MEDIA_TYPE):
             records = self._desk.follow(task, within_s)
             return self._streamed(_behind(await anext(records), records), place)
         return _answer(await self._desk.conclude(task, within_s), 200, place)
@@ -246,7 +246,7 @@ class HttpDoor:
         return StreamingResponse(stream, media_type=MEDIA_TYPE, headers=headers)
 
 
-def _names(header: str, wanted: str) -> bool:
+def names(header: str, wanted: str) -> bool:
     """Whether a header's list names it, whatever its parameters."""
     return wanted in (part.partition(";")[0].strip().lower() for part in header.split(","))
 

@@ -26,6 +26,9 @@ DeliberateResponse: 100 decision Decision, 101 critiques *Critiqued, 102 ballots
 GetDeliberationResultResponse: 100 decision Decision, 101 critiques *Critiqued, 102 ballots *Ballot, 103 tokens map<string,Usage>, 104 stop_reason string, 105 degraded bool, 106 lost map<string,string>, 107 durable bool, 108 suspended bool, 109 error_type string
 DeliberationUpdate: 100 record Record, 101 result DeliberateResponse
 GetStatusResponse: 100 troubles *string
+OrchestrateRequest: 100 idempotency_key string, 101 context Struct
+OrchestrateResponse: 100 task_id string, 101 selected_by string, 102 reason string, 103 decision Decision, 104 tokens map<string,Usage>, 105 stop_reason string, 106 degraded bool, 107 lost map<string,string>, 108 durable bool
+PlanningEventRequest: 100 idempotency_key string
 """  # noqa: E501
 """What we added to them so far; a number stays what it is."""
 
