@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-
 from actors import contract
 from actors.codec import write
 from actors.pb import orchestrator_pb2 as pb

@@ -36,6 +36,11 @@ REAL = {
     "GetDeliberationResult": pb.GetDeliberationResultRequest(task_id="t-1"),
     "ListCouncils": pb.ListCouncilsRequest(),
     "GetStatus": pb.GetStatusRequest(),
+    "Orchestrate": pb.OrchestrateRequest(task_description="Build a clock", role="dev"),
+    "DeliberateForBacklogReview": DELIBERATE,
+    "ProcessPlanningEvent": pb.PlanningEventRequest(
+        event_type="plan.approved", case_id="s", plan_id="p"
+    ),
 }
 """The rpcs with something behind them, and a request that is in order."""
 
