@@ -17,6 +17,7 @@ from commands.arguments import Help, a_port, add_command, add_url, an_id
 from commands.asking import add_deliberate, options_of
 from commands.forking import add_fork, add_replay
 from commands.hints import default_url
+from commands.ordering import add_event, add_orchestrate
 from commands.tending import add_deadletter, add_streams
 from engine.errors import ConclaveError, InvalidRequest
 
@@ -67,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_here(commands)
     _add_doctor(commands)
     add_deliberate(commands).set_defaults(run=_deliberate)
+    add_orchestrate(commands).set_defaults(run=_orchestrate)
     _add_plan(commands)
+    add_event(commands).set_defaults(run=_event)
     _add_reading(commands)
     add_replay(commands).set_defaults(run=_replay)
     add_fork(commands).set_defaults(run=_fork)
@@ -238,6 +241,46 @@ def _deliberate(options: argparse.Namespace) -> None:
     screen, form = _screen(), _form(options)
     with Client(options.url, screen.beside(form).print) as client:
         (detach if options.detach else deliberate)(client, ask, form, screen)
+
+
+def _orchestrate(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.deliberate import new_id
+    from commands.orders import Order, orchestrate
+
+    order = Order(
+        text=options.text,
+        role=options.role,
+        id=options.id or new_id(),
+        title=options.title,
+        story=options.story,
+        case=options.case,
+        plan=options.plan,
+        rounds=options.rounds,
+        review=not options.no_review,
+        architect=not options.no_architect,
+        params=tuple(options.pairs),
+        timeout=options.timeout,
+    )
+    screen, form = _screen(), _form(options)
+    with Client(options.url, screen.beside(form).print) as client:
+        orchestrate(client, order, form, screen)
+
+
+def _event(options: argparse.Namespace) -> None:
+    from commands.client import Client
+    from commands.orders import hand_in
+
+    event = {
+        "event_type": options.type,
+        "case_id": options.story,
+        "plan_id": options.plan,
+        "from_state": options.left,
+        "to_state": options.entered,
+        "metadata": dict(options.pairs),
+    }
+    with Client(options.url) as client:
+        hand_in(client, event, options.key, _form(options), _screen())
 
 
 def _plan(options: argparse.Namespace) -> None:

@@ -105,6 +105,18 @@ class Client:
         """Wait for a fork of a deliberation and tell its records, as `deliberate` does."""
         return self._followed("POST", f"{_path(id)}/forks", 0, request)
 
+    def orchestrate(self, request: Mapping[str, Any]) -> Iterator[Record]:
+        """Wait for an orchestration and tell its records, as `deliberate` does."""
+        return self._followed("POST", "/v1/orchestrations", 0, request)
+
+    def plan(self, event: Mapping[str, Any], key: str = "") -> dict[str, Any]:
+        """Hand in a planning event; what the server says of it, with the ids that follow."""
+        headers = {"Idempotency-Key": key} if key else {}
+        found = self._json(self._ask("POST", "/v1/planning-events", headers, event))
+        if not isinstance(found, dict) or not {"message", "derived_task_ids"} <= found.keys():
+            raise self._not_ours("what follows from the event is not told")
+        return found
+
     def events(self, id: str, after: int = 0) -> Iterator[Record]:
         """The records behind `after`, those to come as they come, up to the end."""
         return self._followed("GET", f"{_path(id)}/events", after, None)

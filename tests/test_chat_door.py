@@ -25,8 +25,9 @@ from engine.errors import (
     Unavailable,
 )
 from engine.policies import POLICIES
+from engine.seats import agents
 from engine.testing import FlakyModel, ScriptedModel
-from engine.types import Phase, Reply, Turn, Usage
+from engine.types import OUTSIDE, Phase, Reply, Task, Turn, Usage
 
 CLOCK: list[Any] = [{"role": "user", "content": "Build a clock"}]
 ONE, TWO, THREE = (agent.id for agent in DEV.agents)
@@ -441,3 +442,13 @@ def test_pieces_add_up_to_their_text() -> None:
     """Whatever the text."""
     for text in ("", "a", " a\n\n b ", "x" * 100, "one two three " * 20, "\n"):
         assert "".join(pieces(text)) == text
+
+
+def test_agents_from_outside_draw_their_tokens_themselves() -> None:
+    """Only those that have an engine of ours can be told how."""
+    outside = DEV.agents[0].model_copy(update={"pool": OUTSIDE})
+    council = DEV.model_copy(update={"agents": (outside, DEV.agents[1])})
+    task = Task(id="t", role="DEV", text="x", temperature=0.0)
+    first, second = agents(task, council)
+    assert first == outside
+    assert second.sampling == DEV.agents[1].sampling.model_copy(update={"temperature": 0.0})

@@ -14,6 +14,7 @@ from grpc import StatusCode
 from scripted_desk import CONFIG, DEV, ScriptedDesk, suspended
 from serve_twin import serving
 
+from actors.messages import LATER, digest_of
 from actors.pb import orchestrator_pb2 as pb
 from actors.pb.orchestrator_pb2_grpc import OrchestratorServiceStub
 from edges.grpc import GrpcDoor
@@ -360,3 +361,13 @@ def test_what_has_a_field_of_its_own_is_no_custom_parameter() -> None:
         )
         with pytest.raises(InvalidRequest, match="is no parameter"):
             request.task(CONFIG)
+
+
+def test_a_task_of_before_has_the_digest_that_it_was_kept_with() -> None:
+    """What a task can say since then counts only where it says it."""
+    before = Task(id="t-1", role="DEV", text="Build a clock", story_id="s-1")
+    assert digest_of(before) == "0fa9715bd912ace1e5b54c220ff1fdb4"
+    for later in LATER:
+        value = {"purpose": "orchestration", "case_id": "c", "shown": Shown()}.get(later, 1)
+        assert digest_of(before.model_copy(update={later: value})) != digest_of(before)
+    assert digest_of(before.model_copy(update={"temperature": 0.0})) != digest_of(before)
