@@ -20,6 +20,7 @@ from engine.errors import (
     Broken,
     Conflict,
     DeadlineExceeded,
+    EngineLost,
     InvalidRequest,
     Overloaded,
     Unavailable,
@@ -194,14 +195,25 @@ def test_while_the_council_works_the_stream_has_comments(
     assert rest[-1] == "data: [DONE]"
 
 
-def test_no_text_of_an_agent_ends_a_comment(house: House) -> None:
-    """What an agent says in a comment is one line: it cannot pass for a chunk."""
-    forged = 'x\n\ndata: {"choices": []}\r\rdata: [DONE]'
-    house.desk.model = ScriptedModel({(ONE, Phase.CRITIQUE): forged})
+class ForgingModel(ScriptedModel):
+    """Loses an agent for a reason that would pass for chunks, were it more than one line."""
+
+    async def __call__(self, turn: Turn) -> Reply:
+        if turn.agent == ONE:
+            raise EngineLost('x\n\ndata: {"choices": []}\r\rdata: [DONE]\n\n')
+        return await super().__call__(turn)
+
+
+def test_nothing_that_happens_ends_a_comment(house: House) -> None:
+    """What is told in a comment is one line: it cannot pass for a chunk."""
+    house.desk.model = ForgingModel()
     stream = house.post(stream=True).text
+    assert f": {ONE} takes no further part: EngineLost: x data: " in stream
     data = [line for line in stream.split("\n") if line.startswith("data: ")]
     assert data[-1] == "data: [DONE]"
-    assert len(data) == 2 + len([*pieces(f"{ONE} says revise 1")]) + 1
+    assert [json.loads(line[6:])["object"] for line in data[:-1]] == ["chat.completion.chunk"] * (
+        len(data) - 1
+    )
     assert "\r" not in stream
 
 
