@@ -18,6 +18,7 @@ from commands.arguments import Help, a_port, add_command, add_url, an_id
 from commands.asking import add_deliberate, options_of
 from commands.forking import add_fork, add_replay
 from commands.hints import default_url
+from commands.ordering import add_event, add_orchestrate
 from commands.searching import add_list, add_metrics, wanted_of
 from commands.tasking import add_context, add_derive
 from commands.tending import add_deadletter, add_streams
@@ -71,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_here(commands)
     _add_doctor(commands)
     add_deliberate(commands).set_defaults(run=_deliberate)
+    add_orchestrate(commands).set_defaults(run=_orchestrate)
     _add_plan(commands)
+    add_event(commands).set_defaults(run=_event)
     _add_reading(commands)
     add_replay(commands).set_defaults(run=_replay)
     add_fork(commands).set_defaults(run=_fork)
@@ -236,6 +239,44 @@ def _deliberate(options: argparse.Namespace) -> None:
     screen, form = _screen(), _form(options)
     with _client(options, screen.beside(form).print) as client:
         (detach if options.detach else deliberate)(client, ask, form, screen)
+
+
+def _orchestrate(options: argparse.Namespace) -> None:
+    from commands.deliberate import new_id
+    from commands.orders import Order, orchestrate
+
+    order = Order(
+        text=options.text,
+        role=options.role,
+        id=options.id or new_id(),
+        title=options.title,
+        story=options.story,
+        case=options.case,
+        plan=options.plan,
+        rounds=options.rounds,
+        review=not options.no_review,
+        architect=not options.no_architect,
+        params=tuple(options.pairs),
+        timeout=options.timeout,
+    )
+    screen, form = _screen(), _form(options)
+    with _client(options, screen.beside(form).print) as client:
+        orchestrate(client, order, form, screen)
+
+
+def _event(options: argparse.Namespace) -> None:
+    from commands.orders import hand_in
+
+    event = {
+        "event_type": options.type,
+        "case_id": options.story,
+        "plan_id": options.plan,
+        "from_state": options.left,
+        "to_state": options.entered,
+        "metadata": dict(options.pairs),
+    }
+    with _client(options) as client:
+        hand_in(client, event, options.key, _form(options), _screen())
 
 
 def _plan(options: argparse.Namespace) -> None:

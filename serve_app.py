@@ -21,10 +21,12 @@ from actors.crew import crew
 from actors.nats_server import free_port, require_free
 from actors.roster import Roster, roster
 from actors.supervisor import State, Supervisor
+from edges.chat_door import ChatDoor
 from edges.desk import Desk
 from edges.grpc import GrpcDoor
-from edges.http import HttpDoor, api
+from edges.http import api
 from edges.metrics_door import MetricsDoor
+from edges.orders_door import OrdersDoor
 from edges.rpcs import SERVICER
 from edges.tasks_door import TasksDoor
 from engine.config import Config
@@ -33,7 +35,7 @@ from engine.errors import SetupError, Unavailable
 NAME = "conclave"
 
 
-class Edge(HttpDoor, TasksDoor, MetricsDoor, GrpcDoor):
+class Edge(OrdersDoor, TasksDoor, MetricsDoor, ChatDoor, GrpcDoor):
     """All doors with one desk behind them."""
 
     def __init__(self, config: Config, names: Roster, supervisor: DeploymentHandle[Any]) -> None:

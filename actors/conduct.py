@@ -34,8 +34,7 @@ from engine.events import END, Convened, Suspended
 from engine.fanout import ended, first
 from engine.forks import Origin, origin_of
 from engine.outside import clipped
-from engine.seats import agents, settled
-from engine.taskgraph import roomy
+from engine.seats import agents, furnished, settled
 from engine.transcript import Transcript, fold
 from engine.types import OUTSIDE, Council, Count, Message, Reply, Task, Turn
 from engine.wording import wording
@@ -127,7 +126,7 @@ class Conduct:
 
     async def context(self, sight: Sight) -> Context:
         """What one agent sees of a task, and what that takes. InvalidRequest, Unavailable."""
-        council = roomy(sight.council or self._council, sight.task)
+        council = furnished(sight.council or self._council, sight.task)
         count = await self._count(self._reach(sight.task, council))
         view = look(sight, council, count)
         if view.pool == OUTSIDE:
@@ -199,7 +198,8 @@ class Conduct:
             self._refuse_what_would_be_clipped(run.task, count)
         story = origin.story
         if run.task.story_id and transcript.task is None:
-            story = await shown(journal.story(run.task.story_id, self._bus))
+            known = journal.story(run.task.story_id, self._bus)
+            story = await shown(known, run.task.shown)
         with self._clocked(run, transcript) as bell:
             before = tuple(run.records)
             speak = partial(self._speak, run.task, count)

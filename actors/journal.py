@@ -117,6 +117,11 @@ class Journal:
         await self._line.close()
 
     @property
+    def line(self) -> Line:
+        """Its line to the bus, for what else has to be said over one."""
+        return self._line
+
+    @property
     def away(self) -> bool:
         """Whether the bus cannot be reached now."""
         return self._line.away

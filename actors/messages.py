@@ -64,9 +64,17 @@ def key_of(id: str) -> str:
     return hashlib.sha256(id.encode()).hexdigest()[:32]
 
 
+LATER = ("purpose", "case_id", "shown", "temperature", "top_p", "answer_tokens", "graph")
+"""Fields that a task has had since digests of tasks were first kept."""
+
+
 def digest_of(task: Task) -> str:
-    """What tells a task from every other one of the same id."""
-    return hashlib.sha256(task.model_dump_json().encode()).hexdigest()[:32]
+    """What tells a task from every other one of the same id.
+
+    A later field counts only where it is set: so a task of before has the digest it was kept with.
+    """
+    unset = {name for name in LATER if getattr(task, name) in (None, "")}
+    return hashlib.sha256(task.model_dump_json(exclude=unset).encode()).hexdigest()[:32]
 
 
 def digest_of_all(tasks: Sequence[Task]) -> str:

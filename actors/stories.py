@@ -23,6 +23,7 @@ from engine.events import StoryContext
 from engine.lenient import Warned
 from engine.story import Note, Story
 from engine.told import told
+from engine.types import Shown
 
 T = TypeVar("T")
 
@@ -117,7 +118,7 @@ class Stories:
             ) from error
 
 
-async def shown(asked: Awaitable[Story | None]) -> StoryContext:
+async def shown(asked: Awaitable[Story | None], part: Shown | None = None) -> StoryContext:
     """What a deliberation that begins now is shown, or why nothing: it does not wait for that."""
     try:
         async with asyncio.timeout(SHOWN_WITHIN_S):
@@ -126,7 +127,12 @@ async def shown(asked: Awaitable[Story | None]) -> StoryContext:
         return StoryContext(missing=f"NATS gave no answer in {SHOWN_WITHIN_S:g} s")
     except ConclaveError as trouble:
         return StoryContext(missing=str(trouble))
-    return found.context if found else StoryContext(missing="no event has told of it")
+    if found is None:
+        return StoryContext(missing="no event has told of it")
+    chosen = found.part(part)
+    return (
+        chosen.context if chosen.notes else StoryContext(missing="no note of the kinds asked for")
+    )
 
 
 def subject_of(story_id: str) -> str:

@@ -6,7 +6,9 @@ from conclave.client import Client
 from conclave.failures import BrokenOff, Refused, Unreachable
 from edges.asked import DeliberationRequest
 from edges.forking import ForkRequest
+from edges.orders import OrchestrationRequest
 from edges.tasks import ContextRequest, DerivationRequest
+from engine.posted import PlanningEvent
 
 __all__ = [
     "AsyncClient",
@@ -16,6 +18,8 @@ __all__ = [
     "DeliberationRequest",
     "DerivationRequest",
     "ForkRequest",
+    "OrchestrationRequest",
+    "PlanningEvent",
     "Refused",
     "Unreachable",
     "Wanted",

@@ -23,10 +23,12 @@ from conclave.server import Server, waiting
 from conclave.sse import Messages
 from edges.asked import DeliberationRequest
 from edges.forking import ForkRequest
+from edges.orders import Accepted, Orchestration, OrchestrationRequest
 from edges.tasks import ContextRequest, Derivation, DerivationRequest, TaskContext
 from edges.views import CouncilInfo, Metrics, Status, StoryView
 from engine.errors import ConclaveError, Unavailable
 from engine.events import Record
+from engine.posted import PlanningEvent
 from engine.results import Result, result
 from engine.transcript import Transcript
 
@@ -94,6 +96,22 @@ class AsyncClient:
     ) -> AsyncGenerator[Record, None]:
         """Wait for a fork of a deliberation and tell its records, as `stream` does."""
         return self._followed(calls.fork(id, request, key))
+
+    async def orchestrate(
+        self, request: OrchestrationRequest | Fields, key: str = ""
+    ) -> Orchestration:
+        """Wait for an orchestration to end; without a decision there is no winner."""
+        return await self._ask(calls.orchestrate(request, key))
+
+    def stream_orchestration(
+        self, request: OrchestrationRequest | Fields, key: str = ""
+    ) -> AsyncGenerator[Record, None]:
+        """Wait for an orchestration and tell its records, as `stream` does."""
+        return self._followed(calls.stream_orchestration(request, key))
+
+    async def plan(self, event: PlanningEvent | Fields, key: str = "") -> Accepted:
+        """Hand in a planning event; the ids of what follows from it."""
+        return await self._ask(calls.plan(event, key))
 
     def watch(self, id: str, after: int = 0) -> AsyncGenerator[Record, None]:
         """The records behind `after`, those to come as they come, up to the end."""

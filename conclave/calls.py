@@ -18,15 +18,18 @@ from pydantic import TypeAdapter
 from actors.listing import Page, Wanted
 from edges.asked import DeliberationRequest
 from edges.forking import ForkRequest
+from edges.orders import Accepted, Orchestration, OrchestrationRequest
 from edges.tasks import ContextRequest, Derivation, DerivationRequest, TaskContext
 from edges.views import CouncilInfo, Metrics, Status, StoryView
 from engine.data import Data
 from engine.errors import InvalidRequest
+from engine.posted import PlanningEvent
 from engine.results import Result
 
 PATH = "/v1/deliberations"
-DERIVED_WITHIN_S = 1000.0
-"""A derivation is a deliberation: it may take all the time that a server allows one by default."""
+ORCHESTRATIONS = "/v1/orchestrations"
+DECIDED_WITHIN_S = 1000.0
+"""What is deliberated on may take all the time that a server allows one by default."""
 LATER = {"Prefer": "respond-async"}
 
 Answer = TypeVar("Answer")
@@ -73,6 +76,32 @@ def stream(request: DeliberationRequest | Fields, key: str) -> Stream:
 def fork(id: str, request: ForkRequest | Fields, key: str) -> Stream:
     """Fork a deliberation and listen."""
     return Stream("POST", f"{_path(id)}/forks", _keyed(key), _encoded(_identified(request, key)))
+
+
+def orchestrate(request: OrchestrationRequest | Fields, key: str) -> Call[Orchestration]:
+    """Deliberate and have the architect select: sent again, it goes on."""
+    return Call(
+        "POST",
+        ORCHESTRATIONS,
+        TypeAdapter(Orchestration),
+        headers=_keyed(key),
+        body=_encoded(_identified(request, key)),
+        timeout_s=DECIDED_WITHIN_S,
+    )
+
+
+def stream_orchestration(request: OrchestrationRequest | Fields, key: str) -> Stream:
+    """Orchestrate while somebody listens."""
+    sent = _encoded(_identified(request, key))
+    return Stream("POST", ORCHESTRATIONS, _keyed(key), sent)
+
+
+def plan(event: PlanningEvent | Fields, key: str) -> Call[Accepted]:
+    """Put a planning event on the bus: without a key the same words are the same event."""
+    sent = _encoded(_fields(event))
+    return Call(
+        "POST", "/v1/planning-events", TypeAdapter(Accepted), headers=_keyed(key), body=sent
+    )
 
 
 def watch(id: str, after: int) -> Stream:
@@ -127,7 +156,7 @@ def derive(request: DerivationRequest | Fields, key: str) -> Call[Derivation]:
         TypeAdapter(Derivation),
         headers=_keyed(key),
         body=sent,
-        timeout_s=DERIVED_WITHIN_S,
+        timeout_s=DECIDED_WITHIN_S,
     )
 
 

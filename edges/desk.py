@@ -11,18 +11,21 @@ from typing import Any
 
 from actors.bus import shown
 from actors.calls import ActorAway, call
+from actors.conduct import conflict
 from actors.councils import Councils, Find, find_actor
 from actors.crew import Kind
 from actors.figures import Figures
 from actors.journal import Journal
 from actors.line import Line
 from actors.listing import Page, Wanted
+from actors.posting import post
 from actors.roster import Roster
 from actors.run import Conclusion, Terms
 from actors.sight import Context, Sight
 from actors.supervisor import Post, State
 from edges.asked import DeliberationRequest, seconds
 from edges.forking import ForkRequest
+from edges.orders import Accepted
 from edges.views import BusStatus, CouncilInfo, PoolStatus, Standing, Stats, Status, StoryView
 from engine.caps import council_of
 from engine.config import Config
@@ -30,6 +33,8 @@ from engine.data import Data
 from engine.errors import Away, ConclaveError, InvalidRequest, NotFound, Unavailable
 from engine.events import END, Record
 from engine.fanout import ended, merge
+from engine.posted import PlanningEvent, posted
+from engine.transcript import fold
 from engine.types import OUTSIDE, Task
 
 DURABLE_WITHIN_S = 5.0
@@ -71,6 +76,29 @@ class Desk:
     async def fork(self, origin: str, request: ForkRequest, key: str = "") -> Task:
         """The task of a fork of a deliberation that has ended. NotFound, InvalidRequest."""
         return request.task((await self.journalled(origin)).records, self.config, key)
+
+    async def plan(self, event: PlanningEvent, key: str = "") -> Accepted:
+        """Put a planning event on the bus, where every bridge works on it until it is done.
+
+        InvalidRequest where it would be a dead letter, Conflict where the deliberations of its key
+        are about something else, Unavailable while the bus is away. The same `key`, or without one
+        the same words, are the same event.
+        """
+        made = posted(event, key, self.config)
+        for task in made.tasks:
+            await self._require_same(task)
+        place = await post(self._opened().line, made)
+        was = "was there already, as" if place.duplicate else "is"
+        what = f"it {was} message {place.seq} of {place.stream}; deliberations: {len(made.tasks)}"
+        ids = tuple(task.id for task in made.tasks)
+        return Accepted(processed=True, message=what, derived_task_ids=ids)
+
+    async def _require_same(self, task: Task) -> None:
+        """Conflict where the journal has another task of the same id."""
+        history = await self._opened().read(task.id, ANSWER_WITHIN_S)
+        known = fold(history.records).task
+        if known is not None and known != task:
+            raise conflict(task)
 
     def allowance(self, task: Task, timeout_ms: str = "") -> float:
         """Seconds until the decision must be there: the least of what task, caller, server say."""

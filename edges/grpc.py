@@ -8,43 +8,25 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from grpc import StatusCode
-from pydantic import ValidationError
-
 from actors import contract
 from actors.codec import write
 from actors.pb import orchestrator_pb2 as pb
 from actors.progress import Progress
-from edges.asked import DeliberationRequest, invalid
+from edges.calls import admitted, require_decision
 from edges.desk import Desk
 from edges.listing_rpcs import ListingRpcs
 from edges.metrics_rpcs import MetricsRpcs
-from edges.rpcs import RPCS, GrpcContext, Refused, not_yet, streaming, unary
+from edges.orders_rpcs import OrdersRpcs
+from edges.rpcs import RPCS, GrpcContext, not_yet, streaming, unary
 from edges.tasks_rpcs import TasksRpcs
 from edges.views import CouncilInfo, Stats
 from engine.errors import InvalidRequest
-from engine.events import Failed
-from engine.transcript import Transcript
-from engine.types import Task
 
-UNDECIDED = {
-    "Cancelled": StatusCode.CANCELLED,
-    "DeadlineExceeded": StatusCode.DEADLINE_EXCEEDED,
-}
-"""The status of a deliberation that ended without a decision; FAILED_PRECONDITION for others."""
 AGENT_STATUS = {"idle": "ready", "busy": "busy"}
 """An agent's status by its council's; offline for every other one."""
-CONTRACT_NAMES = {
-    "text": "task_description",
-    "rubric": "constraints.rubric",
-    "requirements": "constraints.requirements",
-    "max_iterations": "constraints.max_iterations",
-    "timeout_seconds": "constraints.timeout_seconds",
-}
-"""What a field of our request is called in the contract, where that is something else."""
 
 
-class GrpcDoor(TasksRpcs, MetricsRpcs, ListingRpcs):
+class GrpcDoor(OrdersRpcs, TasksRpcs, MetricsRpcs, ListingRpcs):
     """The service's rpcs, for the ingress class to inherit; it sets `_desk`."""
 
     _desk: Desk
@@ -54,10 +36,10 @@ class GrpcDoor(TasksRpcs, MetricsRpcs, ListingRpcs):
         self, request: pb.DeliberateRequest, grpc_context: GrpcContext
     ) -> pb.DeliberateResponse:
         """Deliberate and answer with the decision; without one, with a status."""
-        task, within_s = self._admit(request, grpc_context)
+        task, within_s = admitted(self._desk, request, grpc_context)
         conclusion = await self._desk.conclude(task, within_s)
         state = conclusion.state
-        _require_decision(state)
+        require_decision(state)
         return contract.response(state, conclusion.durable)
 
     @streaming
@@ -65,7 +47,7 @@ class GrpcDoor(TasksRpcs, MetricsRpcs, ListingRpcs):
         self, request: pb.DeliberateRequest, grpc_context: GrpcContext
     ) -> AsyncGenerator[pb.DeliberationUpdate, None]:
         """One update for each record, the result on the last one; then the status."""
-        task, within_s = self._admit(request, grpc_context)
+        task, within_s = admitted(self._desk, request, grpc_context)
         progress = Progress()
         async with aclosing(self._desk.follow(task, within_s)) as records:
             async for record in records:
@@ -74,7 +56,7 @@ class GrpcDoor(TasksRpcs, MetricsRpcs, ListingRpcs):
                     durable = await self._desk.holds(record)
                     update.result.CopyFrom(contract.response(progress.state, durable))
                 yield update
-        _require_decision(progress.state)
+        require_decision(progress.state)
 
     @streaming
     async def WatchDeliberation(
@@ -131,52 +113,16 @@ class GrpcDoor(TasksRpcs, MetricsRpcs, ListingRpcs):
             troubles=status.troubles,
         )
 
-    def _admit(
-        self, request: pb.DeliberateRequest, grpc_context: GrpcContext
-    ) -> tuple[Task, float]:
-        """The task that a request asks for, and the seconds its caller waits."""
-        sent = {key: str(value) for key, value in grpc_context.invocation_metadata()}
-        key = request.idempotency_key or sent.get("idempotency-key", "")
-        try:
-            task = self._desk.admit(_asked(request), key)
-        except InvalidRequest as error:
-            raise type(error)(_in_contract(error.where), error.what) from error
-        return task, self._desk.allowance(task, sent.get("x-timeout-ms", ""))
-
 
 for _name in RPCS:
     if not hasattr(GrpcDoor, _name):
         setattr(GrpcDoor, _name, not_yet(_name))
 
 
-def _require_decision(state: Transcript) -> None:
-    """Refused where a deliberation has ended without one."""
-    if isinstance(state.end, Failed):
-        assert state.task is not None
-        raise Refused(
-            UNDECIDED.get(state.end.error_type, StatusCode.FAILED_PRECONDITION),
-            f"{state.end.error_type}: {state.end.message}; "
-            f"GetDeliberationResult of {state.task.id!r} has what was written",
-        )
-
-
-def _asked(request: pb.DeliberateRequest) -> DeliberationRequest:
-    try:
-        return DeliberationRequest.model_validate(contract.asked(request))
-    except ValidationError as error:
-        raise invalid(error) from error
-
-
 def _named(task_id: str) -> str:
     if not task_id:
         raise InvalidRequest("task_id", "is empty; send the id of a deliberation")
     return task_id
-
-
-def _in_contract(where: str) -> str:
-    """Where a client of the contract finds the field that one of ours was made of."""
-    field, dot, rest = where.partition(".")
-    return f"{CONTRACT_NAMES.get(field, field)}{dot}{rest}"
 
 
 def _council(info: CouncilInfo, *, with_agents: bool) -> pb.CouncilInfo:

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from actors.listing import MOST, Page
 from actors.run import Conclusion
+from edges import chat_errors
 from edges.asked import read_request, request_schema, standing_alone
 from edges.bodies import read_within
 from edges.desk import Desk
@@ -63,35 +64,41 @@ api = FastAPIOffline(
 
 
 @api.exception_handler(ConclaveError)
-async def _refuse(_request: Request, error: ConclaveError) -> JSONResponse:
+async def _refuse(request: Request, error: ConclaveError) -> JSONResponse:
     """One line for the asker: what, where, remedy."""
-    return _problem(problem(error))
+    if chat_errors.speaks(request.url.path):
+        return chat_errors.refused(error)
+    return _problem(request, problem(error))
 
 
 @api.exception_handler(RequestValidationError)
-async def _refuse_fields(_request: Request, error: RequestValidationError) -> JSONResponse:
+async def _refuse_fields(request: Request, error: RequestValidationError) -> JSONResponse:
     """A header or a query parameter that cannot be read."""
     first = error.errors()[0]
-    return _problem(problem(InvalidRequest(str(first["loc"][-1]), first["msg"])))
+    return await _refuse(request, InvalidRequest(str(first["loc"][-1]), first["msg"]))
 
 
 @api.exception_handler(HTTPException)
-async def _refuse_call(_request: Request, error: HTTPException) -> JSONResponse:
+async def _refuse_call(request: Request, error: HTTPException) -> JSONResponse:
     """An unknown path or a wrong method."""
     phrase = HTTPStatus(error.status_code).phrase
-    found = _problem(Problem(status=error.status_code, title=phrase, detail=error.detail))
+    stated = Problem(status=error.status_code, title=phrase, detail=error.detail)
+    found = _problem(request, stated)
     found.headers.update(error.headers or {})
     return found
 
 
 @api.exception_handler(Exception)
-async def _own_up(_request: Request, error: Exception) -> JSONResponse:
+async def _own_up(request: Request, error: Exception) -> JSONResponse:
     """A bug of ours: the asker is told that it is one; Serve's log has the rest."""
     detail = f"a bug of ours, {type(error).__name__}; the log of the replica says more"
-    return _problem(Problem(status=500, title="Broken", detail=detail))
+    return _problem(request, Problem(status=500, title="Broken", detail=detail))
 
 
-def _problem(found: Problem) -> JSONResponse:
+def _problem(request: Request, found: Problem) -> JSONResponse:
+    """As the clients of the path read it."""
+    if chat_errors.speaks(request.url.path):
+        return chat_errors.not_served(found)
     return JSONResponse(found.model_dump(), found.status, media_type="application/problem+json")
 
 
@@ -237,10 +244,10 @@ class HttpDoor:
         """The answer to a task in the form that its headers ask for."""
         within_s = self._desk.allowance(task, x_timeout_ms)
         place = {"Location": f"{PATH}/{quote(task.id, safe='')}"}
-        if _names(prefer, LATER):
+        if names(prefer, LATER):
             accepted = await self._desk.accept(task, within_s)
             return _answer(accepted, 202, {**place, "Preference-Applied": LATER})
-        if _names(accept, MEDIA_TYPE):
+        if names(accept, MEDIA_TYPE):
             records = self._desk.follow(task, within_s)
             return self._streamed(_behind(await anext(records), records), place)
         return _answer(await self._desk.conclude(task, within_s), 200, place)
@@ -251,7 +258,7 @@ class HttpDoor:
         return StreamingResponse(stream, media_type=MEDIA_TYPE, headers=headers)
 
 
-def _names(header: str, wanted: str) -> bool:
+def names(header: str, wanted: str) -> bool:
     """Whether a header's list names it, whatever its parameters."""
     return wanted in (part.partition(";")[0].strip().lower() for part in header.split(","))
 

@@ -12,16 +12,18 @@ from pydantic import ValidationError
 from actors.run import Conclusion
 from actors.sight import Sight
 from edges.asked import DeliberationRequest, invalid
+from edges.context_options import ContextOptions
 from edges.desk import Desk
-from edges.tasks import ContextOptions, ContextRequest, TaskContext
+from edges.tasks import ContextRequest, TaskContext
 from engine.arrival import Arrival
 from engine.config import Config
 from engine.deriving import requests_of, tasks_of
 from engine.errors import InvalidRequest, NotDerived, NotFound, Unavailable
 from engine.requests import ASKED, requested
-from engine.seen import SCOPES, asked, chosen, seat
+from engine.seen import SCOPES, asked, seat
+from engine.story import Story
 from engine.transcript import Transcript
-from engine.types import Phase, Task
+from engine.types import Phase, Shown, Task
 from engine.wording import wording
 
 TAKEN_UP_WITHIN_S = 5.0
@@ -123,9 +125,15 @@ async def _first(desk: Desk, request: ContextRequest, known: _Known) -> Sight:
     return Sight(
         task=task.model_copy(update={"role": role}),
         agent_id=request.agent_id,
-        story=chosen(story, options.kinds, options.max_events) if story else "",
+        story=_text(story, options.shown or task.shown),
         scopes=options.scopes,
     )
+
+
+def _text(story: Story | None, shown: Shown | None) -> str:
+    """What an agent is shown of a story: nothing at all where no note is of the kinds."""
+    part = story.part(shown) if story else None
+    return part.text if part and part.notes else ""
 
 
 async def _later(request: ContextRequest, known: _Known, turn: Phase) -> Sight:

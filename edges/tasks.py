@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, ValidationError
 
 from edges.asked import invalid
+from edges.context_options import ContextOptions
 from engine.data import Data
 from engine.deriving import AtomicTask, Name, Role, Strategy
 from engine.errors import InvalidRequest
-from engine.options import MOST
 from engine.seen import Seen
 from engine.transitions import StoryPhase
 from engine.types import Phase
@@ -49,31 +49,6 @@ class Derivation(Data):
     author_id: str
     published: int
     durable: bool
-
-
-class ContextOptions(Data):
-    """What is shown of the story, and of the rest.
-
-    Milestones are its timeline, updates its summaries; where none of the three is included, all
-    are. `max_events` is how many of the newest there are, 0 for all. `scopes` are the parts beside
-    the task that are shown, all where none is named: rubric, requirements, context, story.
-    """
-
-    include_timeline: bool = False
-    include_decisions: bool = False
-    include_summaries: bool = False
-    max_events: int = Field(default=0, ge=0, le=MOST)
-    scopes: tuple[str, ...] = Field(default=(), max_length=64)
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of notes that are included; none stands for all."""
-        said = {
-            "milestone": self.include_timeline,
-            "decision": self.include_decisions,
-            "update": self.include_summaries,
-        }
-        return tuple(kind for kind, included in said.items() if included)
 
 
 class ContextRequest(Data):

@@ -16,8 +16,7 @@ from engine.decision import conclude, quorum_is_lost
 from engine.events import Briefed, Convened, Event, Record, Resumed, StoryContext
 from engine.exchange import Lanes
 from engine.fanout import saying
-from engine.seats import settled
-from engine.taskgraph import roomy
+from engine.seats import furnished, settled
 from engine.transcript import Outcome, fold
 from engine.turns import Check, Turns
 from engine.types import Council, Count, Speak, Task
@@ -85,7 +84,7 @@ async def _deliberate(
         task, council = state.task, state.council
         turns.note(Resumed())
     else:
-        rules, council = settled(task, council), roomy(council, task)
+        rules, council = settled(task, council), furnished(council, task)
         turns.note(Convened(task=task, council=council, rules=rules, story=story))
     brief = state.brief
     if brief is None or (brief.prompts != wording() and state.hastened is None):

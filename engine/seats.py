@@ -45,7 +45,20 @@ def agents(task: Task, council: Council) -> tuple[Agent, ...]:
     return tuple(_moved(a, task) for a in council.agents if a.id not in task.without)
 
 
+def furnished(council: Council, task: Task) -> Council:
+    """The council with as many tokens for one text as the task's graph, or its answer, may take."""
+    draft = task.graph.tokens if task.graph else council.budgets.draft
+    draft = min(draft, task.answer_tokens or draft)
+    budgets = council.budgets.model_copy(update={"draft": draft})
+    return council.model_copy(update={"budgets": budgets})
+
+
 def _moved(agent: Agent, task: Task) -> Agent:
-    """No pool can stand for an agent from outside: it is asked where it is."""
-    moves = task.model and agent.pool != OUTSIDE
-    return agent.model_copy(update={"pool": task.model}) if moves else agent
+    """No pool can stand for an agent from outside, nor how it draws its tokens be said."""
+    if agent.pool == OUTSIDE:
+        return agent
+    asked = {"temperature": task.temperature, "top_p": task.top_p}
+    said = {name: value for name, value in asked.items() if value is not None}
+    changes = {"pool": task.model} if task.model else {}
+    sampling = {"sampling": agent.sampling.model_copy(update=said)} if said else {}
+    return agent.model_copy(update={**changes, **sampling})

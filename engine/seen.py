@@ -15,7 +15,6 @@ from engine.errors import InvalidRequest
 from engine.events import Asked, Brief, Record
 from engine.fanout import ended
 from engine.seats import architect, seats, settled, voters
-from engine.story import Story
 from engine.transcript import fold
 from engine.types import OUTSIDE, Agent, Council, Count, Message, Phase, Reply, Task, Turn
 from engine.wording import wording
@@ -151,15 +150,3 @@ async def _until_asked(records: Sequence[Record], id: str) -> Turn | None:
     finally:
         await ended(*tasks)
     return next(iter(found), None)
-
-
-def chosen(story: Story, kinds: Sequence[str] = (), most: int = 0) -> str:
-    """The text of a story's newest notes of these kinds, or of all; empty where none is left.
-
-    With 0 there are as many as are kept.
-    """
-    notes = [note for note in story.notes if not kinds or note.kind in kinds]
-    notes = notes[: most or len(notes)]
-    left_out = 0 if kinds or most else story.left_out
-    part = story.model_copy(update={"notes": tuple(notes), "left_out": left_out})
-    return part.text if notes else ""

@@ -9,11 +9,11 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Literal
 
 from engine.brief import clip
 from engine.data import Data
 from engine.events import StoryContext
+from engine.types import NoteKind, Shown
 
 FRAME_BYTES = 128
 """What a story's text takes besides its notes."""
@@ -27,7 +27,7 @@ class Note(Data):
     from others, `seq` is its place among those that arrived.
     """
 
-    kind: Literal["update", "milestone", "decision"]
+    kind: NoteKind
     id: str = ""
     version: int = 0
     at: float
@@ -103,6 +103,13 @@ class Story(Data):
             shown += 1
         left_out = self.left_out + len(self.notes) - shown
         return self.model_copy(update={"notes": self.notes[:shown], "left_out": left_out})
+
+    def part(self, shown: Shown | None) -> Story:
+        """The newest notes of these kinds only; what is not asked for is not left out."""
+        if shown is None:
+            return self
+        notes = tuple(n for n in self.notes if not shown.kinds or n.kind in shown.kinds)
+        return self.model_copy(update={"notes": notes[: shown.most], "left_out": 0})
 
     @property
     def text(self) -> str:

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, Valid
 
 from engine.data import Data
 from engine.packet import CheckResult, Verdict
-from engine.types import Council, Form, GraphRules, JsonForm, Task, TextForm
+from engine.types import Form, GraphRules, JsonForm, Task, TextForm
 
 CHECK = "task graph"
 LEAST_URGENT = 5
@@ -105,14 +105,6 @@ def fitting(tokens: int) -> int:
 def taking(tasks: int) -> int:
     """How many tokens a text of so many tasks takes."""
     return LEAST_TOKENS + tasks * TOKENS_OF_A_TASK
-
-
-def roomy(council: Council, task: Task) -> Council:
-    """The council with as many tokens for one text as the task's graph may take."""
-    if task.graph is None:
-        return council
-    budgets = council.budgets.model_copy(update={"draft": task.graph.tokens})
-    return council.model_copy(update={"budgets": budgets})
 
 
 def read(text: str) -> Graph:

@@ -14,6 +14,8 @@ from engine.lenient import Id, Name, Plain, Texts, Time, Warned, warn
 from engine.planning import task_id
 from engine.types import Task
 
+SUBJECT = "planning.story.transitioned"
+
 
 class StoryPhase(StrEnum):
     """Where a story stands."""

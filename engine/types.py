@@ -122,6 +122,20 @@ class GraphRules(Data):
     tokens: int = Field(ge=1)
 
 
+NoteKind = Literal["update", "milestone", "decision"]
+"""What a note of a story tells of."""
+
+
+class Shown(Data):
+    """Which notes of a story the agents are shown: of these kinds, and `most` of them.
+
+    No kind stands for all of them, and no number for as many as there are.
+    """
+
+    kinds: tuple[NoteKind, ...] = ()
+    most: int | None = Field(default=None, ge=1)
+
+
 class Task(Options):
     """What a council is asked, after an edge has validated it once.
 
@@ -134,6 +148,9 @@ class Task(Options):
     with all of them that have an engine on the pool `model`.
 
     With a `graph`, each text is to be a graph of tasks in JSON that keeps to it.
+    `purpose` says what it is besides a deliberation. Of what is known of the story the agents are
+    `shown` a part, or all where it is None. `temperature` and `top_p` hold for all agents that have
+    an engine, and no text may take more than `answer_tokens`, where they are set.
     """
 
     id: str = Field(min_length=1, max_length=200)
@@ -151,6 +168,12 @@ class Task(Options):
     without: tuple[str, ...] = ()
     model: str = ""
     graph: GraphRules | None = None
+    purpose: Literal["", "orchestration"] = ""
+    case_id: str = ""
+    shown: Shown | None = None
+    temperature: float | None = Field(default=None, ge=0.0, le=2.0)
+    top_p: float | None = Field(default=None, gt=0.0, le=1.0)
+    answer_tokens: int | None = Field(default=None, ge=1)
 
     @property
     def salt(self) -> str:

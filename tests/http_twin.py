@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from actors.bridge import Health
 from actors.listing import Listed, Page
 from edges.asked import read_request
 from edges.forking import read_fork
+from edges.orders import Accepted, read_event, read_orchestration
 from edges.refusals import Problem, problem
 from edges.tasks import Derivation, TaskContext
 from edges.views import (
@@ -44,6 +45,7 @@ from engine.deriving import AtomicTask, TaskConstraints
 from engine.errors import ConclaveError, Conflict, Ended, NotFound
 from engine.events import Event, Record, Suspended
 from engine.forks import origin_of
+from engine.posted import posted
 from engine.results import result
 from engine.seen import Seen
 from engine.story import Note, Story
@@ -109,7 +111,10 @@ class Twin:
 
     async def convene(self, body: dict[str, Any]) -> str:
         """Deliberate at once and keep the records; the id."""
-        task = read_request(json.dumps(body).encode()).task(CONFIG)
+        return await self.take(read_request(json.dumps(body).encode()).task(CONFIG))
+
+    async def take(self, task: Task) -> str:
+        """The same for a task."""
         if self.tasks.setdefault(task.id, task) != task:
             raise Conflict(f"task_id {task.id!r} belongs to another request; send a new one")
         if task.id not in self.records:
@@ -240,6 +245,7 @@ def app_of(twin: Twin) -> FastAPI:
         found = result(fold(twin.records[id]))
         return Response(found.model_dump_json(), media_type="application/json")
 
+    _add_orders(app, twin, streamed)
     _add_whole(app, twin)
     return app
 
@@ -250,6 +256,25 @@ def _streamed(twin: Twin, id: str, request: Request, attached: bool) -> Response
         return Response(status_code=204)
     events = twin.stream(id, after, attached)
     return StreamingResponse(events, media_type="text/event-stream")
+
+
+def _add_orders(
+    app: FastAPI, twin: Twin, streamed: Callable[[str, Request, bool], Response]
+) -> None:
+    @app.post("/v1/orchestrations")
+    async def orchestrations(request: Request) -> Response:
+        body = await _note(twin, request)
+        task = read_orchestration(json.dumps(body).encode()).task(CONFIG)
+        return streamed(await twin.take(task), request, True)
+
+    @app.post("/v1/planning-events")
+    async def planning_events(request: Request) -> Response:
+        body = await _note(twin, request)
+        key = request.headers.get("idempotency-key", "")
+        found = posted(read_event(json.dumps(body).encode()), key, CONFIG)
+        ids = tuple(task.id for task in found.tasks)
+        accepted = Accepted(processed=True, message="it is there", derived_task_ids=ids)
+        return Response(accepted.model_dump_json(), 202, media_type="application/json")
 
 
 def _add_whole(app: FastAPI, twin: Twin) -> None:

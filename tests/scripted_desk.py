@@ -11,11 +11,13 @@ from actors.journal import Journal
 from actors.run import Conclusion
 from actors.sight import Context, Sight
 from edges.desk import Desk
+from edges.orders import Accepted
 from edges.views import CouncilInfo, Stats, Status
 from engine.config import Config, PoolConfig, fleet_councils
 from engine.decision import failed
 from engine.deliberation import deliberate
 from engine.events import END, Event, Record, Suspended
+from engine.posted import PlanningEvent, posted
 from engine.testing import GatedModel, ScriptedModel, words
 from engine.transcript import fold
 from engine.types import Task
@@ -81,6 +83,7 @@ class ScriptedDesk(Desk):
         self.known: dict[str, list[Record]] = {}
         self.asked: list[tuple[Task, float]] = []
         self.left: list[str] = []
+        self.events: list[tuple[PlanningEvent, str]] = []
         self.infos = [_info("DEV", "idle"), _info("QA", "away")]
         self.since: float | None = None
         self.counted = Figures(
@@ -103,6 +106,21 @@ class ScriptedDesk(Desk):
         """Deliberate to the end; a caller that goes away is noted."""
         records = [record async for record in self.follow(task, within_s)]
         return Conclusion(records, self.durable)
+
+    async def accept(self, task: Task, within_s: float) -> Conclusion:
+        """Take the task, and have begun."""
+        self._raise()
+        self.asked.append((task, within_s))
+        records = self.known[task.id] = await broken_off(task, 2)
+        return Conclusion(records, durable=False)
+
+    async def plan(self, event: PlanningEvent, key: str = "") -> Accepted:
+        """Say what would follow."""
+        self._raise()
+        self.events.append((event, key))
+        found = posted(event, key, self.config)
+        ids = tuple(task.id for task in found.tasks)
+        return Accepted(processed=True, message="it is there", derived_task_ids=ids)
 
     async def follow(self, task: Task, within_s: float) -> AsyncGenerator[Record, None]:
         """Deliberate, and tell each record."""

@@ -39,6 +39,11 @@ REAL = {
     "ListCouncils": pb.ListCouncilsRequest(),
     "GetStatus": pb.GetStatusRequest(),
     "GetMetrics": pb.GetMetricsRequest(),
+    "Orchestrate": pb.OrchestrateRequest(task_description="Build a clock", role="dev"),
+    "DeliberateForBacklogReview": DELIBERATE,
+    "ProcessPlanningEvent": pb.PlanningEventRequest(
+        event_type="plan.approved", case_id="s", plan_id="p"
+    ),
 }
 """The rpcs with something behind them, and a request that is in order."""
 ELSEWHERE = {"DeriveSubtasks", "GetTaskContext"}

@@ -33,6 +33,9 @@ GetTaskContextResponse: 100 agent_id string
 ContextBlocks: 100 question string
 GetStatusResponse: 100 troubles *string
 GetMetricsResponse: 100 behind string
+OrchestrateRequest: 100 idempotency_key string, 101 context Struct
+OrchestrateResponse: 100 task_id string, 101 selected_by string, 102 reason string, 103 decision Decision, 104 tokens map<string,Usage>, 105 stop_reason string, 106 degraded bool, 107 lost map<string,string>, 108 durable bool
+PlanningEventRequest: 100 idempotency_key string
 """  # noqa: E501
 """What we added to them so far; a number stays what it is."""
 

@@ -9,8 +9,7 @@ from engine.errors import InvalidRequest
 from engine.events import Record
 from engine.options import Decide
 from engine.prompts import SYSTEM
-from engine.seen import Seen, asked, briefed, chosen, drafting, seat, seen
-from engine.story import Note, Story
+from engine.seen import Seen, asked, briefed, drafting, seat, seen
 from engine.testing import ScriptedModel, a_council, a_task, words
 from engine.transcript import fold
 from engine.types import OUTSIDE, Agent, Council, Phase, Turn
@@ -130,43 +129,6 @@ def test_only_the_parts_that_are_named_are_shown(scope: str) -> None:
     assert [name for name, text in parts.items() if text in part] == [scope]
     assert "Build a clock" in part
     assert ("Short" in part) == (scope == "rubric")
-
-
-STORY = Story(
-    story_id="s",
-    version=3,
-    left_out=2,
-    notes=(
-        Note(kind="decision", id="d-1", at=3.0, text="No springs", event="e3", seq=3),
-        Note(kind="milestone", id="m-1", at=2.0, text="It ticks", event="e2", seq=2),
-        Note(kind="update", version=3, at=1.0, text="Begun", event="e1", seq=1),
-    ),
-)
-
-
-@pytest.mark.parametrize(
-    ("kinds", "most", "shown"),
-    [
-        ((), 0, ["No springs", "It ticks", "Begun"]),
-        (("milestone",), 0, ["It ticks"]),
-        (("decision", "update"), 0, ["No springs", "Begun"]),
-        ((), 2, ["No springs", "It ticks"]),
-        (("milestone", "update"), 1, ["It ticks"]),
-    ],
-)
-def test_of_a_story_the_newest_notes_of_the_kinds_are_shown(
-    kinds: tuple[str, ...], most: int, shown: list[str]
-) -> None:
-    """All of them where nothing is said, and then the very text that agents are shown."""
-    text = chosen(STORY, kinds, most)
-    assert [note.text for note in STORY.notes if note.text in text] == shown
-    assert (text == STORY.text) == (not kinds and not most)
-
-
-def test_of_a_story_with_none_of_the_kinds_nothing_is_shown() -> None:
-    """Not even that it is empty."""
-    only = STORY.model_copy(update={"notes": STORY.notes[:1]})
-    assert chosen(only, ("milestone",)) == ""
 
 
 def test_whose_eyes_they_are() -> None:

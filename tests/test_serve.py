@@ -1,6 +1,7 @@
 """The HTTP door in a real Serve, with scripted councils: every answer is a result or one line."""
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -13,8 +14,9 @@ import grpc
 import httpx
 import pytest
 from callers import asked_over_grpc
-from deadline import until
+from deadline import reaches, until
 from house import ALL, House
+from openai import NotFoundError, OpenAI
 from ray.serve import Application
 
 from actors.bus import connect
@@ -489,3 +491,62 @@ async def approved(house: House) -> None:
     event = {"story_id": "s", "plan_id": "p-1", "approved_by": "po", "timestamp": "2026-11-22"}
     await client.streams().publish("planning.plan.approved", json.dumps(event).encode())
     await client.leave()
+
+
+KEY = {"Idempotency-Key": "chat"}
+CHAT_ID = f"key-{hashlib.sha256(b'chat').hexdigest()[:32]}"
+CLOCK: dict[str, Any] = {"model": "dev", "messages": [{"role": "user", "content": "Clock"}]}
+
+
+def test_a_council_answers_openais_client_and_waits_for_its_return(house: House) -> None:
+    """Whole and streaming; whoever leaves suspends it, and with the same key it goes on."""
+    with OpenAI(base_url=f"{house.url}/v1", api_key="none", max_retries=0) as client:
+        house.close("draft")
+
+        async def leave() -> None:
+            async with httpx.AsyncClient(base_url=house.url, timeout=60) as http:
+                asked = http.post("/v1/chat/completions", json=CLOCK, headers=KEY)
+                waiting = asyncio.create_task(asked)
+                await reaches(begun, "it has begun")
+                waiting.cancel()
+
+        async def begun() -> bool:
+            return house.get(CHAT_ID).status_code == 200
+
+        asyncio.run(leave())
+        until(lambda: house.get(CHAT_ID).json()["status"] == "suspended", "it is suspended")
+        house.stage.open(*ALL)
+        whole = client.chat.completions.create(**CLOCK, extra_headers=KEY)
+        found = house.get(CHAT_ID).json()
+        assert whole.choices[0].message.content == found["results"][0]["proposal"]["content"]
+        assert whole.conclave["durable"]
+        assert (
+            whole.usage.completion_tokens == found["usage"]["generated"] + found["usage"]["aborted"]
+        )
+        stream = client.chat.completions.create(**CLOCK, extra_headers=KEY, stream=True)
+        said = "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
+        assert said == whole.choices[0].message.content
+        assert client.models.retrieve("dev:vote").id == "DEV:vote"
+        with pytest.raises(NotFoundError):
+            client.chat.completions.create(**{**CLOCK, "model": "gpt"})
+
+
+def test_orders_are_taken_by_both_doors(house: House) -> None:
+    """An orchestration, work in the background, and a planning event, whose ids are the same."""
+    house.stage.open(*ALL, "judge")
+    body = {"role": "dev", "text": "Clock", "task_id": "ordered"}
+    over_http = house.http.post("/v1/orchestrations", json=body).json()
+    asked = pb.OrchestrateRequest(role="DEV", task_description="Clock", task_id="ordered")
+    over_grpc = house.rpc.Orchestrate(asked)
+    assert over_http["selected_by"] == over_grpc.selected_by == "agent-dev-architect"
+    assert over_grpc.winner.proposal.author_id == over_http["winner"]["proposal"]["author_id"]
+    assert len(over_grpc.candidates) == 2
+    later = asked_over_grpc({"role": "dev", "text": "Clock", "task_id": "later-on"})
+    assert house.rpc.DeliberateForBacklogReview(later).task_id == "later-on"
+    until(lambda: house.get("later-on").json()["status"] == "completed", "it is decided")
+    event = pb.PlanningEventRequest(event_type="plan.approved", case_id="s", plan_id="p")
+    ids = list(house.rpc.ProcessPlanningEvent(event).derived_task_ids)
+    posted = {"event_type": "plan.approved", "case_id": "s", "plan_id": "p"}
+    again = house.http.post("/v1/planning-events", json=posted)
+    assert (again.status_code, again.json()["derived_task_ids"]) == (202, ids)
+    assert [id.split("-")[0] for id in ids] == ["dev", "qa"]

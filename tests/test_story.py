@@ -24,6 +24,7 @@ from engine.events import Briefed, Convened
 from engine.story import Note, Story
 from engine.testing import ScriptedModel, words
 from engine.told import KINDS, told
+from engine.types import Shown
 
 MOST = 256 * 1024
 SUBJECT = {
@@ -333,3 +334,29 @@ async def test_a_resumption_shows_the_story_of_its_beginning(known: int) -> None
     assert not [event for event in events if isinstance(event, Convened)]
     assert all(first.text in "".join(m.content for m in t.messages) for t in model.turns)
     assert len(model.turns) == 12
+
+
+# Parts
+
+
+def test_a_task_may_be_shown_a_part_of_its_story() -> None:
+    """The newest notes of the kinds that it wants; without kinds, of all of them."""
+    notes = [
+        note_of("update", 1, NOON),
+        *(note_of("milestone", n, NOON + n, milestone_id=f"m-{n}") for n in (2, 3)),
+        note_of("decision", 4, NOON + 4),
+    ]
+    story = story_of(notes)
+    kinds = {
+        None: ["decision", "milestone", "milestone", "update"],
+        Shown(): ["decision", "milestone", "milestone", "update"],
+        Shown(kinds=("milestone",)): ["milestone", "milestone"],
+        Shown(kinds=("update", "decision")): ["decision", "update"],
+        Shown(most=2): ["decision", "milestone"],
+        Shown(kinds=("milestone",), most=1): ["milestone"],
+    }
+    for shown, expected in kinds.items():
+        assert [note.kind for note in story.part(shown).notes] == expected
+    assert story.part(Shown(kinds=("milestone",), most=1)).left_out == 0
+    assert story.part(Shown(most=1)).hash != story.hash
+    assert story.part(None) is story

@@ -27,7 +27,7 @@ from engine.results import result
 from engine.story import Story
 from engine.testing import GatedModel, ScriptedModel
 from engine.transcript import fold
-from engine.types import Turn
+from engine.types import Shown, Turn
 
 pytestmark = pytest.mark.nats
 
@@ -74,6 +74,24 @@ async def test_every_prompt_of_a_later_deliberation_has_the_story(
     assert seen is not None
     assert (seen.hash, seen.notes) == (story.hash, 1)
     assert "text" not in seen.model_dump()
+
+
+async def test_a_task_is_shown_the_part_that_it_wants(
+    seat: Seat, config: Config, client: Connection
+) -> None:
+    """Of the kinds and the number it names; where that is nothing, the record says why."""
+    await tell(config, client, "It ticks")
+    story = await tell(config, client, "Late hands")
+    model = ScriptedModel()
+    actor = seat(model)
+    newest, none = Shown(kinds=("milestone",), most=1), Shown(kinds=("decision",))
+    records = await seen_by(actor, a_task("one", story_id="s-1", shown=newest))
+    assert shown(model.turns) == {story.part(newest).text}
+    assert of(records).notes == 1
+    model.turns.clear()
+    records = await seen_by(actor, a_task("two", story_id="s-1", shown=none))
+    assert shown(model.turns) == {""}
+    assert of(records).missing == "no note of the kinds asked for"
 
 
 @pytest.mark.parametrize(("story", "missing"), [("s-2", "no event has told of it"), ("", None)])

@@ -20,10 +20,9 @@ from engine.taskgraph import (
     form,
     ordered,
     read,
-    roomy,
     taking,
 )
-from engine.testing import a_chain, a_council, a_task
+from engine.testing import a_chain, a_task
 from engine.types import Budgets, GraphRules, JsonForm, TextForm
 
 ROLES = ("DEV", "QA", "DATA")
@@ -310,15 +309,6 @@ def test_no_longer_draft_fits_the_window(texts: int, window: int, budgets: Budge
         return
     fits = [budgets.model_copy(update={"draft": room + more}) for more in (0, 1)]
     assert [each.largest_prompt(texts) <= window for each in fits] == [True, False]
-
-
-def test_a_graph_has_its_own_budget_of_tokens() -> None:
-    """In place of that of a text; a task without a graph leaves the council as it is."""
-    council, task = a_council(), a_task()
-    assert roomy(council, task) == council
-    wide = roomy(council, task.model_copy(update={"graph": RULES}))
-    assert wide.budgets.draft == RULES.tokens
-    assert wide.agents == council.agents
 
 
 def test_an_order_does_not_depend_on_chance() -> None:

@@ -355,7 +355,7 @@ class CancelDeliberationRequest(_message.Message):
     def __init__(self, task_id: _Optional[str] = ...) -> None: ...
 
 class OrchestrateRequest(_message.Message):
-    __slots__ = ("task_id", "task_description", "role", "constraints", "options", "case_id", "story_id", "plan_id", "context_options")
+    __slots__ = ("task_id", "task_description", "role", "constraints", "options", "case_id", "story_id", "plan_id", "context_options", "idempotency_key", "context")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -365,6 +365,8 @@ class OrchestrateRequest(_message.Message):
     STORY_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
     task_id: str
     task_description: str
     role: str
@@ -374,7 +376,9 @@ class OrchestrateRequest(_message.Message):
     story_id: str
     plan_id: str
     context_options: ContextOptions
-    def __init__(self, task_id: _Optional[str] = ..., task_description: _Optional[str] = ..., role: _Optional[str] = ..., constraints: _Optional[_Union[TaskConstraints, _Mapping]] = ..., options: _Optional[_Union[OrchestratorOptions, _Mapping]] = ..., case_id: _Optional[str] = ..., story_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., context_options: _Optional[_Union[ContextOptions, _Mapping]] = ...) -> None: ...
+    idempotency_key: str
+    context: _struct_pb2.Struct
+    def __init__(self, task_id: _Optional[str] = ..., task_description: _Optional[str] = ..., role: _Optional[str] = ..., constraints: _Optional[_Union[TaskConstraints, _Mapping]] = ..., options: _Optional[_Union[OrchestratorOptions, _Mapping]] = ..., case_id: _Optional[str] = ..., story_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., context_options: _Optional[_Union[ContextOptions, _Mapping]] = ..., idempotency_key: _Optional[str] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class OrchestratorOptions(_message.Message):
     __slots__ = ("enable_peer_review", "deliberation_rounds", "enable_architect_selection", "custom_params")
@@ -396,18 +400,50 @@ class OrchestratorOptions(_message.Message):
     def __init__(self, enable_peer_review: bool = ..., deliberation_rounds: _Optional[int] = ..., enable_architect_selection: bool = ..., custom_params: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class OrchestrateResponse(_message.Message):
-    __slots__ = ("winner", "candidates", "execution_id", "duration_ms", "metadata")
+    __slots__ = ("winner", "candidates", "execution_id", "duration_ms", "metadata", "task_id", "selected_by", "reason", "decision", "tokens", "stop_reason", "degraded", "lost", "durable")
+    class TokensEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Usage
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+    class LostEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     WINNER_FIELD_NUMBER: _ClassVar[int]
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
     DURATION_MS_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    SELECTED_BY_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    STOP_REASON_FIELD_NUMBER: _ClassVar[int]
+    DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    DURABLE_FIELD_NUMBER: _ClassVar[int]
     winner: DeliberationResult
     candidates: _containers.RepeatedCompositeFieldContainer[DeliberationResult]
     execution_id: str
     duration_ms: int
     metadata: OrchestratorMetadata
-    def __init__(self, winner: _Optional[_Union[DeliberationResult, _Mapping]] = ..., candidates: _Optional[_Iterable[_Union[DeliberationResult, _Mapping]]] = ..., execution_id: _Optional[str] = ..., duration_ms: _Optional[int] = ..., metadata: _Optional[_Union[OrchestratorMetadata, _Mapping]] = ...) -> None: ...
+    task_id: str
+    selected_by: str
+    reason: str
+    decision: Decision
+    tokens: _containers.MessageMap[str, Usage]
+    stop_reason: str
+    degraded: bool
+    lost: _containers.ScalarMap[str, str]
+    durable: bool
+    def __init__(self, winner: _Optional[_Union[DeliberationResult, _Mapping]] = ..., candidates: _Optional[_Iterable[_Union[DeliberationResult, _Mapping]]] = ..., execution_id: _Optional[str] = ..., duration_ms: _Optional[int] = ..., metadata: _Optional[_Union[OrchestratorMetadata, _Mapping]] = ..., task_id: _Optional[str] = ..., selected_by: _Optional[str] = ..., reason: _Optional[str] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., tokens: _Optional[_Mapping[str, Usage]] = ..., stop_reason: _Optional[str] = ..., degraded: bool = ..., lost: _Optional[_Mapping[str, str]] = ..., durable: bool = ...) -> None: ...
 
 class ContextOptions(_message.Message):
     __slots__ = ("include_timeline", "include_decisions", "include_summaries", "max_events", "scopes")
@@ -582,7 +618,7 @@ class DeleteCouncilResponse(_message.Message):
     def __init__(self, success: bool = ..., message: _Optional[str] = ..., agents_removed: _Optional[int] = ...) -> None: ...
 
 class PlanningEventRequest(_message.Message):
-    __slots__ = ("event_type", "case_id", "plan_id", "from_state", "to_state", "timestamp_ms", "metadata")
+    __slots__ = ("event_type", "case_id", "plan_id", "from_state", "to_state", "timestamp_ms", "metadata", "idempotency_key")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -597,6 +633,7 @@ class PlanningEventRequest(_message.Message):
     TO_STATE_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMP_MS_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     event_type: str
     case_id: str
     plan_id: str
@@ -604,7 +641,8 @@ class PlanningEventRequest(_message.Message):
     to_state: str
     timestamp_ms: int
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, event_type: _Optional[str] = ..., case_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., from_state: _Optional[str] = ..., to_state: _Optional[str] = ..., timestamp_ms: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    idempotency_key: str
+    def __init__(self, event_type: _Optional[str] = ..., case_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., from_state: _Optional[str] = ..., to_state: _Optional[str] = ..., timestamp_ms: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
 class PlanningEventResponse(_message.Message):
     __slots__ = ("processed", "message", "derived_task_ids")
@@ -1226,7 +1264,7 @@ class Failed(_message.Message):
     def __init__(self, error_type: _Optional[str] = ..., message: _Optional[str] = ..., lost: _Optional[_Mapping[str, str]] = ..., tokens: _Optional[_Mapping[str, Usage]] = ..., aborted: _Optional[int] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("id", "role", "text", "title", "rubric", "requirements", "context", "rounds", "num_agents", "policy", "timeout_s", "story_id", "plan_id", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget", "seed", "origin", "without", "model", "graph")
+    __slots__ = ("id", "role", "text", "title", "rubric", "requirements", "context", "rounds", "num_agents", "policy", "timeout_s", "story_id", "plan_id", "samples", "layers", "topology", "k", "hub", "groups", "exchange_every", "revise", "ballot", "tally", "early", "decide", "shortlist", "quorum", "stability", "gain", "until_clean", "token_budget", "seed", "origin", "without", "model", "purpose", "case_id", "shown", "temperature", "top_p", "answer_tokens", "graph")
     ID_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -1262,6 +1300,12 @@ class Task(_message.Message):
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
     WITHOUT_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    PURPOSE_FIELD_NUMBER: _ClassVar[int]
+    CASE_ID_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    TOP_P_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_TOKENS_FIELD_NUMBER: _ClassVar[int]
     GRAPH_FIELD_NUMBER: _ClassVar[int]
     id: str
     role: str
@@ -1298,8 +1342,22 @@ class Task(_message.Message):
     origin: str
     without: _containers.RepeatedScalarFieldContainer[str]
     model: str
+    purpose: str
+    case_id: str
+    shown: Shown
+    temperature: float
+    top_p: float
+    answer_tokens: int
     graph: GraphRules
-    def __init__(self, id: _Optional[str] = ..., role: _Optional[str] = ..., text: _Optional[str] = ..., title: _Optional[str] = ..., rubric: _Optional[str] = ..., requirements: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., rounds: _Optional[int] = ..., num_agents: _Optional[int] = ..., policy: _Optional[str] = ..., timeout_s: _Optional[float] = ..., story_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., samples: _Optional[int] = ..., layers: _Optional[int] = ..., topology: _Optional[str] = ..., k: _Optional[int] = ..., hub: _Optional[int] = ..., groups: _Optional[int] = ..., exchange_every: _Optional[int] = ..., revise: _Optional[str] = ..., ballot: _Optional[str] = ..., tally: _Optional[str] = ..., early: bool = ..., decide: _Optional[str] = ..., shortlist: _Optional[int] = ..., quorum: _Optional[float] = ..., stability: _Optional[int] = ..., gain: _Optional[float] = ..., until_clean: bool = ..., token_budget: _Optional[int] = ..., seed: _Optional[str] = ..., origin: _Optional[str] = ..., without: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., graph: _Optional[_Union[GraphRules, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., role: _Optional[str] = ..., text: _Optional[str] = ..., title: _Optional[str] = ..., rubric: _Optional[str] = ..., requirements: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., rounds: _Optional[int] = ..., num_agents: _Optional[int] = ..., policy: _Optional[str] = ..., timeout_s: _Optional[float] = ..., story_id: _Optional[str] = ..., plan_id: _Optional[str] = ..., samples: _Optional[int] = ..., layers: _Optional[int] = ..., topology: _Optional[str] = ..., k: _Optional[int] = ..., hub: _Optional[int] = ..., groups: _Optional[int] = ..., exchange_every: _Optional[int] = ..., revise: _Optional[str] = ..., ballot: _Optional[str] = ..., tally: _Optional[str] = ..., early: bool = ..., decide: _Optional[str] = ..., shortlist: _Optional[int] = ..., quorum: _Optional[float] = ..., stability: _Optional[int] = ..., gain: _Optional[float] = ..., until_clean: bool = ..., token_budget: _Optional[int] = ..., seed: _Optional[str] = ..., origin: _Optional[str] = ..., without: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., purpose: _Optional[str] = ..., case_id: _Optional[str] = ..., shown: _Optional[_Union[Shown, _Mapping]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., answer_tokens: _Optional[int] = ..., graph: _Optional[_Union[GraphRules, _Mapping]] = ...) -> None: ...
+
+class Shown(_message.Message):
+    __slots__ = ("kinds", "most")
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    MOST_FIELD_NUMBER: _ClassVar[int]
+    kinds: _containers.RepeatedScalarFieldContainer[str]
+    most: int
+    def __init__(self, kinds: _Optional[_Iterable[str]] = ..., most: _Optional[int] = ...) -> None: ...
 
 class GraphRules(_message.Message):
     __slots__ = ("roles", "most_per_role", "most", "order", "parallel", "tokens")
