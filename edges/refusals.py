@@ -23,6 +23,7 @@ from engine.errors import (
     Superseded,
     TooLarge,
     Unavailable,
+    Unmet,
 )
 
 LONGEST = 500
@@ -54,6 +55,7 @@ REFUSALS: dict[type[ConclaveError], Refusal] = {
     InvalidEvent: INVALID,
     NotFound: Refusal(HTTPStatus.NOT_FOUND, StatusCode.NOT_FOUND),
     Conflict: Refusal(HTTPStatus.CONFLICT, StatusCode.ALREADY_EXISTS),
+    Unmet: Refusal(HTTPStatus.CONFLICT, StatusCode.FAILED_PRECONDITION),
     Ended: Refusal(HTTPStatus.CONFLICT, StatusCode.FAILED_PRECONDITION),
     DeadlineExceeded: Refusal(HTTPStatus.GATEWAY_TIMEOUT, StatusCode.DEADLINE_EXCEEDED),
     Unavailable: AWAY,

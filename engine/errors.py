@@ -7,6 +7,7 @@ ConclaveError
 ├── InvalidEvent      the same, on the bus: it becomes a dead letter with its kind and location
 ├── NotFound          no such deliberation or council
 ├── Conflict          the id is taken by another request
+├── Unmet             something else has to be done first: what, remedy
 ├── Ended             the deliberation has ended, so nothing can be changed about it
 ├── DeadlineExceeded  the asker's time is up before the end
 ├── Unavailable       something outside is away; the same request may succeed later
@@ -73,6 +74,17 @@ class NotFound(ConclaveError):
 
 class Conflict(ConclaveError):
     """The id belongs to another request already."""
+
+
+class Unmet(ConclaveError):
+    """What was asked cannot be done as things stand; something else has to be done first."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what, remedy)
+        self.what, self.remedy = what, remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}"
 
 
 class Ended(ConclaveError):
