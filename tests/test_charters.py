@@ -251,7 +251,7 @@ def test_the_last_agent_on_a_pool_of_ours_stays() -> None:
     fleet = after(joined(after(), "DEV", Joined(agent=OutsideAgent(id="afar"))))
     for number in (1, 2):
         fleet = after(left(fleet, "DEV", f"agent-dev-00{number}"))
-    with pytest.raises(Unmet, match="agent-dev-003 cannot leave.*register another one first"):
+    with pytest.raises(Unmet, match=r"agent-dev-003 cannot leave: .*register another one first"):
         left(fleet, "DEV", "agent-dev-003")
 
 
