@@ -17,6 +17,7 @@ from ray.serve.config import gRPCOptions
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from actors.appointing import Appointing
 from actors.crew import crew
 from actors.nats_server import free_port, require_free
 from actors.roster import Roster, roster
@@ -50,7 +51,8 @@ class SupervisorReplica:
     """The one replica that sees to all actors."""
 
     def __init__(self, config: Config, names: Roster) -> None:
-        self._supervisor = Supervisor(config.bus, crew(config, names))
+        look = Appointing(config).look
+        self._supervisor = Supervisor(config.bus, crew(config, names), look)
         self._supervisor.start()
 
     async def state(self) -> State:

@@ -14,6 +14,7 @@ from actors.council import CouncilHealth
 from actors.patience import pauses
 from actors.roster import NAMESPACE, PREFIX, Roster
 from actors.run import Conclusion, Terms
+from engine.config import OutsideAgent
 from engine.errors import Broken, ConclaveError, DeadlineExceeded, InvalidRequest, Unavailable
 from engine.events import END, Record
 from engine.fanout import ended, merge
@@ -22,6 +23,7 @@ from engine.types import Task
 HEALTH_WITHIN_S = 2.0
 READ_WITHIN_S = 5.0
 CANCEL_WITHIN_S = 15.0
+FOUND_WITHIN_S = 20.0
 ACCEPT_WITHIN_S = 120.0
 """Accepting begins the work, so it waits for an engine that may still start."""
 WAY_BACK_S = 2.0
@@ -75,6 +77,10 @@ class Councils:
     ) -> None:
         self._names, self._find, self._patience_s = roster.councils, find, patience_s
         self._call, self._streamed = call, streamed
+
+    def rename(self, roster: Roster) -> None:
+        """Know the councils by these names from now on."""
+        self._names = roster.councils
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -173,6 +179,12 @@ class Councils:
         """End a deliberation without a decision; NotFound, Ended, or Unavailable."""
         ref = self._handle_of(role).cancel.remote(task_id)
         found: Conclusion = await self._answer(role, ref, CANCEL_WITHIN_S)
+        return found
+
+    async def found(self, role: str, agent: OutsideAgent) -> OutsideAgent:
+        """An agent as its council can ask it; Unavailable, InvalidRequest."""
+        ref = self._handle_of(role).found.remote(agent)
+        found: OutsideAgent = await self._answer(role, ref, FOUND_WITHIN_S)
         return found
 
     async def health(self, role: str) -> CouncilHealth | None:
