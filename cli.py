@@ -17,6 +17,7 @@ from commands.arguments import Help, a_port, add_command, add_url, an_id
 from commands.asking import add_deliberate, options_of
 from commands.forking import add_fork, add_replay
 from commands.hints import default_url
+from commands.seating import add_agents, add_councils
 from commands.tending import add_deadletter, add_streams
 from engine.errors import ConclaveError, InvalidRequest
 
@@ -69,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     add_deliberate(commands).set_defaults(run=_deliberate)
     _add_plan(commands)
     _add_reading(commands)
+    add_councils(commands).set_defaults(run=_councils)
+    add_agents(commands).set_defaults(run=_agents)
     add_replay(commands).set_defaults(run=_replay)
     add_fork(commands).set_defaults(run=_fork)
     add_streams(commands).set_defaults(run=_streams)
@@ -177,11 +180,8 @@ def _add_reading(commands: Any) -> None:
     )
     listing.add_argument("--before", type=int, metavar="N", help="go on behind an earlier page")
     listing.set_defaults(run=_list)
-    for name, about in (
-        ("councils", "who there is to ask, and what they do now"),
-        ("status", "how the engine is: health, troubles, addresses, figures"),
-    ):
-        add_command(commands, name, about, name, url=True).set_defaults(run=_whole)
+    about = "how the engine is: health, troubles, addresses, figures"
+    add_command(commands, "status", about, "status", url=True).set_defaults(run=_status)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -331,13 +331,37 @@ def _deadletter(options: argparse.Namespace) -> None:
             replay_letters(bus, chosen, form, screen)
 
 
-def _whole(options: argparse.Namespace) -> None:
+def _status(options: argparse.Namespace) -> None:
     from commands.client import Client
-    from commands.look import councils, status
+    from commands.look import status
 
     with Client(options.url) as client:
-        does = {"councils": councils, "status": status}[options.command]
-        does(client, _form(options), _screen())
+        status(client, _form(options), _screen())
+
+
+def _councils(options: argparse.Namespace) -> None:
+    from commands.chamber import create, delete
+    from commands.client import Client
+    from commands.look import councils
+
+    form, screen = _form(options), _screen()
+    with Client(options.url) as client:
+        match options.action:
+            case "create":
+                create(client, options, form, screen)
+            case "delete":
+                delete(client, options, form, screen)
+            case _:
+                councils(client, form, screen)
+
+
+def _agents(options: argparse.Namespace) -> None:
+    from commands.chamber import add, remove, seats
+    from commands.client import Client
+
+    does = {"add": add, "remove": remove, "list": seats}[options.action]
+    with Client(options.url) as client:
+        does(client, options, _form(options), _screen())
 
 
 def _form(options: argparse.Namespace) -> Form:

@@ -38,6 +38,7 @@ class Edge(HttpDoor, GrpcDoor):
     def __init__(self, config: Config, names: Roster, supervisor: DeploymentHandle[Any]) -> None:
         self._supervisor = supervisor
         self._desk = Desk(config, names, self._state)
+        self._desk.begin()
 
     async def _state(self) -> State:
         try:

@@ -15,7 +15,6 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 
 from actors.backlog import Backlog
-from actors.charters import Charters
 from actors.ledger import Ledger, Totals
 from actors.line import Line
 from actors.listing import Beginning, Listed, Page, beginnings, listed
@@ -24,8 +23,7 @@ from actors.patience import patiently, pauses
 from actors.stories import Stories
 from actors.texts import get
 from actors.writer import Writer
-from engine.charters import Fleet
-from engine.config import BusConfig, Config
+from engine.config import BusConfig
 from engine.errors import Away, ConclaveError, Unavailable
 from engine.events import Record
 from engine.fanout import ended
@@ -173,9 +171,9 @@ class Journal:
         """The work of a role that was accepted and has not ended."""
         return Backlog(self._line, role)
 
-    def charters(self, config: Config, known: Fleet) -> Charters:
-        """What was changed about the councils of a configuration; `known` is what was so far."""
-        return Charters(self._line.ask, config, known)
+    async def ask(self, call: Callable[[JetStreamContext], Awaitable[T]]) -> T:
+        """What the bus answers to something that is not about the journal; Away."""
+        return await self._line.ask(call)
 
     async def story(self, id: str, bus: BusConfig) -> Story | None:
         """What is known of a story, as much as is shown; None where nothing is. Away."""

@@ -42,7 +42,7 @@ class Seating:
     async def renew(self, journal: Journal) -> None:
         """Seat as is in force now, as far as the bus says; InvalidRequest where it is no more."""
         if self._charters is None:
-            self._charters = journal.charters(self._config, self._fleet)
+            self._charters = Charters(journal.ask, self._config, self._fleet)
         fleet = await self._charters.soon()
         council = fleet.config.council(self._role)
         if self._dissolved or council is None or fleet.number(self._role) != self._number:

@@ -28,6 +28,8 @@ PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each further attempt at a stream that broke off; a record heard begins them anew."""
 
 QUICK = httpx.Timeout(30.0, connect=5.0)
+SLOW = httpx.Timeout(30.0, connect=5.0, read=330.0)
+"""A council is created when its engines have started, and the server gives them five minutes."""
 STREAM = httpx.Timeout(30.0, connect=5.0, read=180.0)
 """A stream says every few seconds that it lives; only its beginning may take as long as a council
 that is away is waited for."""
@@ -136,6 +138,34 @@ class Client:
             raise self._not_ours("the list of councils is none")
         return found
 
+    def create_council(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Have a council created; returns when it is ready, or says why it cannot be."""
+        return self._changed("POST", "/v1/councils", request, SLOW)
+
+    def delete_council(self, role: str) -> dict[str, Any]:
+        """Have a council take no new work."""
+        return self._changed("DELETE", _council(role))
+
+    def register_agent(self, role: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Have an agent seated on a council."""
+        return self._changed("POST", f"{_council(role)}/agents", request)
+
+    def unregister_agent(self, role: str, id: str) -> dict[str, Any]:
+        """Have an agent's seat left empty."""
+        return self._changed("DELETE", f"{_council(role)}/agents/{quote(id, safe='')}")
+
+    def _changed(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        timeout: httpx.Timeout = QUICK,
+    ) -> dict[str, Any]:
+        found = self._json(self._ask(method, path, None, body, timeout))
+        if not isinstance(found, dict):
+            raise self._not_ours("the answer is no object")
+        return found
+
     def status(self) -> dict[str, Any]:
         """How the whole stands, as the server tells of it."""
         return self._object("/v1/status", "the status")
@@ -152,11 +182,12 @@ class Client:
         path: str,
         headers: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        timeout: httpx.Timeout = QUICK,
     ) -> bytes:
         content = _encoded(body)
         try:
             answer = self._http.request(
-                method, path, headers=headers, content=content, timeout=QUICK
+                method, path, headers=headers, content=content, timeout=timeout
             )
         except httpx.RequestError as error:
             raise self._away(error) from error
@@ -298,6 +329,10 @@ def _passing(error: ConclaveError) -> bool:
 
 def _path(id: str) -> str:
     return f"/v1/deliberations/{quote(id, safe='', errors='replace')}"
+
+
+def _council(role: str) -> str:
+    return f"/v1/councils/{quote(role, safe='', errors='replace')}"
 
 
 def _encoded(body: Mapping[str, Any] | None) -> bytes | None:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+from nats.js import JetStreamContext
 
 from actors.answer import AgentHealth
 from actors.bridge import Health
 from actors.bus import shown
 from actors.calls import ActorAway, call
+from actors.charters import Charters
+from actors.council import CouncilHealth
 from actors.councils import Councils, Find, find_actor
 from actors.crew import Kind
 from actors.journal import Journal
 from actors.ledger import Totals
 from actors.line import Line
 from actors.listing import Page
-from actors.roster import Roster
+from actors.roster import Roster, living
 from actors.run import Conclusion, Terms
 from actors.supervisor import Post, State
 from edges.asked import DeliberationRequest, seconds
+from edges.chamber import Chamber, SeatInfo, seats_of
 from edges.forking import ForkRequest
+from engine.charters import Fleet, in_force
 from engine.config import Config
 from engine.data import Data
 from engine.errors import Away, ConclaveError, InvalidRequest, NotFound, Unavailable
@@ -32,10 +39,16 @@ from engine.fanout import ended, merge
 from engine.story import Note
 from engine.types import OUTSIDE, Task
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 Standing = Literal["healthy", "degraded", "unhealthy"]
 
 DURABLE_WITHIN_S = 5.0
 COUNTED_WITHIN_S = 10.0
+SEEN_EVERY_S = 0.5
+"""A change of councils through another replica is seen within this time."""
 ANSWER_WITHIN_S = 3.0
 """How long a question about how things stand may take, where asking again costs nothing."""
 
@@ -43,18 +56,20 @@ ANSWER_WITHIN_S = 3.0
 class CouncilInfo(Data):
     """One council as a client sees it. `pid` and `since` name the actor's incarnation.
 
-    It is `degraded` while one of its pools has no engine that is ready.
+    It is `active` while it deliberates, `busy` where an engine of it has turns that wait, and
+    `degraded` while one of its pools has no engine that is ready.
     """
 
     council_id: str
     role: str
     num_agents: int
     agents: tuple[str, ...]
-    status: Literal["idle", "busy", "degraded", "away"]
+    status: Literal["idle", "active", "busy", "degraded", "away"]
     models: tuple[str, ...]
     running: tuple[str, ...]
     pid: int | None
     since: float | None
+    seats: tuple[SeatInfo, ...] = ()
 
 
 class Stats(Data):
@@ -137,6 +152,11 @@ class Desk:
         self._names, self._state, self._find = names, state, find
         self._councils = Councils(names, find)
         self._journal: Journal | None = None
+        self._fleet = in_force(config)
+        self._following: asyncio.Task[None] | None = None
+        self.chamber = Chamber(
+            Charters(self._ask, config), self._councils, self.standing, self._seat
+        )
 
     def admit(self, request: DeliberationRequest, key: str = "") -> Task:
         """The task of a request, checked; `key` is an idempotency key instead of a task_id."""
@@ -145,6 +165,10 @@ class Desk:
     async def fork(self, origin: str, request: ForkRequest, key: str = "") -> Task:
         """The task of a fork of a deliberation that has ended. NotFound, InvalidRequest."""
         return request.task((await self.journalled(origin)).records, self.config, key)
+
+    def begin(self) -> None:
+        """See from now on which councils there are; needs a running event loop."""
+        self._following = asyncio.create_task(self._follow_councils(), name="councils in force")
 
     def allowance(self, task: Task, timeout_ms: str = "") -> float:
         """Seconds until the decision must be there: the least of what task, caller, server say."""
@@ -275,6 +299,24 @@ class Desk:
         pools = await self._pools()
         return await asyncio.gather(*(self._council(role, pools) for role in self._councils.roles))
 
+    async def _follow_councils(self) -> None:
+        """Another replica may have changed them."""
+        while True:
+            try:
+                await self.chamber.look()
+            except Unavailable as away:
+                log.debug("councils are taken to be as last known: %s", away)
+            await asyncio.sleep(SEEN_EVERY_S)
+
+    def _seat(self, fleet: Fleet) -> None:
+        """Know the councils that are in force."""
+        if fleet is not self._fleet:
+            self._fleet, self.config, self._names = fleet, fleet.config, living(fleet)
+            self._councils.rename(self._names)
+
+    async def _ask(self, call: Callable[[JetStreamContext], Awaitable[T]]) -> T:
+        return await self._opened().ask(call)
+
     async def standing(self) -> State:
         """How every actor stands; Unavailable where the supervisor does not answer."""
         try:
@@ -364,13 +406,15 @@ class Desk:
         health = await self._councils.health(role)
         named = dict.fromkeys(a.pool for a in council.agents if a.pool != OUTSIDE)
         seats = [pools[name] for name in named]
-        able = all(any(agent and agent.state == "ready" for agent in p.agents) for p in seats)
+        able = {p.name for p in seats if any(a and a.state == "ready" for a in p.agents)}
+        full = any(a.load.waiting for pool in seats for a in pool.agents if a is not None)
         return CouncilInfo(
             council_id=council.id,
             role=role,
             num_agents=len(council.agents),
             agents=tuple(agent.id for agent in council.agents),
-            status="away" if health is None else health.status if able else "degraded",
+            status=_doing(health, able=len(able) == len(seats), full=full),
+            seats=seats_of(self._fleet, council, health, able),
             models=tuple(pool.model for pool in seats),
             running=health.running if health else (),
             pid=health.pid if health else None,
@@ -430,6 +474,16 @@ def _behind(
     if record is not None:
         return [record] if record.seq > told else []
     return [heard[seq] for seq in sorted(heard) if seq > told] if away else []
+
+
+def _doing(
+    health: CouncilHealth | None, *, able: bool, full: bool
+) -> Literal["idle", "active", "busy", "degraded", "away"]:
+    if health is None:
+        return "away"
+    if not able:
+        return "degraded"
+    return "idle" if not health.running else "busy" if full else "active"
 
 
 def _verdict(state: State | None, troubles: Sequence[str]) -> Standing:

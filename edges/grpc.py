@@ -18,6 +18,7 @@ from actors.progress import Progress
 from edges.asked import DeliberationRequest, invalid
 from edges.desk import CouncilInfo, Desk, Stats
 from edges.rpcs import RPCS, GrpcContext, Refused, not_yet, streaming, unary
+from edges.rpcs_councils import CouncilRpcs, agent_info
 from engine.errors import InvalidRequest
 from engine.events import Failed
 from engine.transcript import Transcript
@@ -28,8 +29,6 @@ UNDECIDED = {
     "DeadlineExceeded": StatusCode.DEADLINE_EXCEEDED,
 }
 """The status of a deliberation that ended without a decision; FAILED_PRECONDITION for others."""
-AGENT_STATUS = {"idle": "ready", "busy": "busy"}
-"""An agent's status by its council's; offline for every other one."""
 CONTRACT_NAMES = {
     "text": "task_description",
     "rubric": "constraints.rubric",
@@ -40,7 +39,7 @@ CONTRACT_NAMES = {
 """What a field of our request is called in the contract, where that is something else."""
 
 
-class GrpcDoor:
+class GrpcDoor(CouncilRpcs):
     """The service's rpcs, for the ingress class to inherit; it sets `_desk`."""
 
     _desk: Desk
@@ -176,14 +175,14 @@ def _in_contract(where: str) -> str:
 
 
 def _council(info: CouncilInfo, *, with_agents: bool) -> pb.CouncilInfo:
-    status = AGENT_STATUS.get(info.status, "offline")
-    agents = info.agents if with_agents else ()
+    """A council whose actor does not answer is degraded, in the contract's words."""
+    agents = info.seats if with_agents else ()
     return pb.CouncilInfo(
         council_id=info.council_id,
         role=info.role,
         num_agents=info.num_agents,
-        agents=[pb.AgentInfo(agent_id=id, role=info.role, status=status) for id in agents],
-        status=info.status,
+        agents=[agent_info(seat, info.role) for seat in agents],
+        status="degraded" if info.status == "away" else info.status,
         model=", ".join(info.models),
     )
 

@@ -17,9 +17,13 @@ from starlette.exceptions import HTTPException
 
 from actors.listing import Page
 from actors.run import Conclusion
-from edges.asked import read_request, request_schema, standing_alone, too_large
+from edges.asked import read_request, request_schema, standing_alone
+from edges.bodies import body_of as _body
+from edges.bodies import read_within as _read_within
+from edges.bodies import refusals as _refusals
 from edges.desk import CouncilInfo, Desk, Status, StoryView
 from edges.forking import ForkRequest, read_fork
+from edges.http_councils import CouncilRoutes, router
 from edges.refusals import Problem, problem
 from edges.sse import MEDIA_TYPE, server_sent
 from engine.caps import EVENTS, FORKS
@@ -30,21 +34,6 @@ from engine.types import Task
 
 PATH = "/v1/deliberations"
 LATER = "respond-async"
-
-
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """How a route's refusals are documented."""
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": content}
-        for status in (*statuses, 500, 503)
-    }
-
-
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
-    """How a route's body is documented: it is read by ourselves, within a cap."""
-    content = {"application/json": {"schema": schema}}
-    return {"requestBody": {"required": True, "content": content}}
 
 
 STREAMED: dict[str, Any] = {
@@ -92,7 +81,10 @@ def _problem(found: Problem) -> JSONResponse:
     return JSONResponse(found.model_dump(), found.status, media_type="application/problem+json")
 
 
-class HttpDoor:
+api.include_router(router)
+
+
+class HttpDoor(CouncilRoutes):
     """The routes; whoever inherits them has a desk."""
 
     _desk: Desk
@@ -251,19 +243,6 @@ async def _behind(
         yield first
         async for record in records:
             yield record
-
-
-async def _read_within(request: Request, most: int) -> bytes:
-    """The body, unless it is over the cap: then no more of it is read than that."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most:
-        raise too_large(int(declared), most)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise too_large(len(body), most)
-    return bytes(body)
 
 
 def _answer(found: Conclusion, status: int, headers: dict[str, str]) -> Response:

@@ -6,8 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Literal
 
+from chamber_twin import ChamberTwin
+
 from actors.run import Conclusion
+from edges.chamber import SeatInfo
 from edges.desk import CouncilInfo, Desk, Stats, Status
+from engine.charters import Capabilities
 from engine.config import Config, PoolConfig, fleet_councils
 from engine.decision import failed
 from engine.deliberation import deliberate
@@ -77,6 +81,7 @@ class ScriptedDesk(Desk):
         self.known: dict[str, list[Record]] = {}
         self.asked: list[tuple[Task, float]] = []
         self.left: list[str] = []
+        self.chamber = ChamberTwin(CONFIG, self._raise)
         self.infos = [_info("DEV", "idle"), _info("QA", "away")]
         self.stats: Stats | None = Stats(
             total_deliberations=7,
@@ -176,4 +181,15 @@ def _info(role: str, status: Literal["idle", "busy", "away"]) -> CouncilInfo:
         running=(),
         pid=None,
         since=None,
+        seats=tuple(
+            SeatInfo(
+                agent_id=agent,
+                status="offline" if status == "away" else "busy" if status == "busy" else "ready",
+                pool="small",
+                endpoint="",
+                capabilities=Capabilities(languages=("en",)),
+                labels={},
+            )
+            for agent in agents
+        ),
     )
