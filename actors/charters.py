@@ -68,9 +68,8 @@ class Charters:
         """What is in force now. Unavailable or Away where the bus does not say."""
         try:
             async with asyncio.timeout(CHANGE_WITHIN_S), self._looking:
-                last = await self._ask(_last)
-                if last != self._kept.last:
-                    self._take(await self._ask(_all))
+                if await self._asked(_last) != self._kept.last:
+                    self._take(await self._asked(_all))
         except TimeoutError:
             raise Unavailable(
                 f"NATS does not say in {CHANGE_WITHIN_S:g} s which councils there are"
@@ -129,11 +128,12 @@ class Charters:
             return True
 
         try:
-            return await patiently(
-                lambda: self._ask(publish), f"council {charter.role}", CHANGE_WITHIN_S
-            )
+            return await self._asked(publish)
         except BROKEN as error:
             raise Unavailable(f"council {charter.role}: NATS refuses it: {said(error)}") from error
+
+    async def _asked(self, call: Callable[[JetStreamContext], Awaitable[T]]) -> T:
+        return await patiently(lambda: self._ask(call), "councils", CHANGE_WITHIN_S)
 
     def _take(self, kept: _Kept) -> None:
         self._kept = kept

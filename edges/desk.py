@@ -296,8 +296,10 @@ class Desk:
 
     async def councils(self) -> list[CouncilInfo]:
         """Every council and how it stands."""
+        fleet = self._fleet  # they may be other ones when an answer is there
+        roles = [council.role for council in fleet.config.councils]
         pools = await self._pools()
-        return await asyncio.gather(*(self._council(role, pools) for role in self._councils.roles))
+        return await asyncio.gather(*(self._council(role, fleet, pools) for role in roles))
 
     async def _follow_councils(self) -> None:
         """Another replica may have changed them."""
@@ -370,7 +372,7 @@ class Desk:
             except TimeoutError:
                 raise Unavailable("the journal's ends are not counted yet; ask again") from None
 
-        healths = asyncio.gather(*map(self._councils.health, self._councils.roles))
+        healths = asyncio.gather(*map(self._health_of, self._councils.roles))
         counted, found = await asyncio.gather(totals(), healths)
         ended = sum(counted.ended.values())
         return Stats(
@@ -382,12 +384,13 @@ class Desk:
         )
 
     async def _pools(self) -> dict[str, PoolStatus]:
-        pools = await asyncio.gather(*map(self._pool, self._names.agents))
-        return {pool.name: pool for pool in pools}
+        configs, engines = self.config.pools, self._names.agents
+        each = (self._pool(name, configs[name].model, names) for name, names in engines.items())
+        return {pool.name: pool for pool in await asyncio.gather(*each)}
 
-    async def _pool(self, name: str) -> PoolStatus:
-        agents = await asyncio.gather(*map(self._health, self._names.agents[name]))
-        return PoolStatus(name=name, model=self.config.pools[name].model, agents=tuple(agents))
+    async def _pool(self, name: str, model: str, engines: Sequence[str]) -> PoolStatus:
+        agents = await asyncio.gather(*map(self._health, engines))
+        return PoolStatus(name=name, model=model, agents=tuple(agents))
 
     async def _health(self, actor: str) -> Any:
         """What an actor says of itself; None where it is away, silent or unable to."""
@@ -400,10 +403,10 @@ class Desk:
         except (TimeoutError, ActorAway, ConclaveError):
             return None
 
-    async def _council(self, role: str, pools: dict[str, PoolStatus]) -> CouncilInfo:
-        council = self.config.council(role)
+    async def _council(self, role: str, fleet: Fleet, pools: dict[str, PoolStatus]) -> CouncilInfo:
+        council = fleet.config.council(role)
         assert council is not None
-        health = await self._councils.health(role)
+        health = await self._health_of(role)
         named = dict.fromkeys(a.pool for a in council.agents if a.pool != OUTSIDE)
         seats = [pools[name] for name in named]
         able = {p.name for p in seats if any(a and a.state == "ready" for a in p.agents)}
@@ -414,12 +417,19 @@ class Desk:
             num_agents=len(council.agents),
             agents=tuple(agent.id for agent in council.agents),
             status=_doing(health, able=len(able) == len(seats), full=full),
-            seats=seats_of(self._fleet, council, health, able),
+            seats=seats_of(fleet, council, health, able),
             models=tuple(pool.model for pool in seats),
             running=health.running if health else (),
             pid=health.pid if health else None,
             since=health.since if health else None,
         )
+
+    async def _health_of(self, role: str) -> CouncilHealth | None:
+        """What a council says of itself; None where it is away, or was deleted meanwhile."""
+        try:
+            return await self._councils.health(role)
+        except InvalidRequest:
+            return None
 
     @asynccontextmanager
     async def _attending(self, task: Task, *, alive: bool) -> AsyncGenerator[None]:
