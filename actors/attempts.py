@@ -14,6 +14,7 @@ import nats.js.errors
 from nats.js import JetStreamContext
 from nats.js.kv import KeyValue
 
+from actors.lately import Lately
 from actors.patience import BROKEN
 from actors.streams import ATTEMPTS
 from engine.arrival import Arrival
@@ -38,7 +39,7 @@ class Attempts:
         self._js = js
         self._bucket: KeyValue | None = None
         self._alone = asyncio.Lock()
-        self._counted: set[str] = set()
+        self._counted = Lately()
 
     @asynccontextmanager
     async def begun(self, arrival: Arrival) -> AsyncGenerator[None]:
@@ -68,7 +69,6 @@ class Attempts:
     async def forget(self, arrival: Arrival) -> None:
         """The event is settled."""
         if arrival.deliveries > UNCOUNTED or _key(arrival) in self._counted:
-            self._counted.discard(_key(arrival))
             await (await self._opened()).delete(_key(arrival))
 
     @asynccontextmanager

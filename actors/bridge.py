@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from pydantic import Field
 
-from actors.attempts import TROUBLE, Attempts
+from actors.attempts import RETURNS, TROUBLE, Attempts
 from actors.bus import Connection, connect
 from actors.charters import Charters
 from actors.convening import Convene, Convening
@@ -30,7 +30,7 @@ from engine.arrival import Arrival
 from engine.charters import Fleet
 from engine.config import Config
 from engine.data import Data
-from engine.errors import ConclaveError, InvalidEvent, Unavailable
+from engine.errors import InvalidEvent, Unavailable
 from engine.fanout import ended
 from engine.lenient import Warned
 
@@ -72,7 +72,8 @@ class Bridge:
     An event that can never be done is buried first. Whatever else happens, the event stays on the
     bus and comes again, here or at another bridge: `convene` finds the work already done.
     `on_closed` is called when only a new process can help. `patience_s` bounds the attempts made
-    in place before an event is given back. `seated` hears which councils there are, event by event.
+    in place before an event is given back: it holds a slot that others wait for. `seated` hears
+    which councils there are, event by event.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Bridge:
         config: Config,
         convene: Convene,
         on_closed: Callable[[], None] = lambda: None,
-        patience_s: float = 60.0,
+        patience_s: float = 10.0,
         seated: Callable[[Fleet], None] = lambda _fleet: None,
     ) -> None:
         self._seated = seated
@@ -104,7 +105,7 @@ class Bridge:
         self._client = await connect(self._bus, "conclave-bridge", self._on_closed)
         try:
             await provision(self._js, self._bus)
-        except ConclaveError:
+        except RETURNS:
             await self._client.leave()
             raise
         self._attempts = Attempts(self._js)

@@ -24,7 +24,16 @@ from actors.seating import Seating
 from engine.charters import Charter
 from engine.config import Config, OutsideAgent
 from engine.data import Data
-from engine.errors import Away, Broken, ConclaveError, Ended, NotFound, Superseded, Unavailable
+from engine.errors import (
+    Away,
+    Broken,
+    ConclaveError,
+    Conflict,
+    Ended,
+    NotFound,
+    Superseded,
+    Unavailable,
+)
 from engine.events import END, Record
 from engine.fanout import first
 from engine.transcript import fold
@@ -186,6 +195,7 @@ class CouncilActor:
         """The actor as it stands, at once. The first to ask sets it to work that was accepted."""
         if self._keeping is None:
             self._keeping = asyncio.create_task(self._keep_accepted())
+            self._keeping.add_done_callback(self._kept_no_more)
         return CouncilHealth(
             council_id=self._council.id,
             role=self._council.role,
@@ -245,6 +255,12 @@ class CouncilActor:
                 log.warning("accepted work is not known yet: %s", trouble)
             await self._opened().rest(TAKE_UP_EVERY_S)
 
+    def _kept_no_more(self, keeping: asyncio.Task[None]) -> None:
+        """It ends only through a bug: begin anew rather than leave accepted work lying."""
+        if not keeping.cancelled() and (bug := keeping.exception()) is not None:
+            log.error("accepted work is kept no more", exc_info=bug)
+            self._die(1)
+
     async def _take_up(self, work: Work) -> None:
         self._accepted.add(work.task.id)
         try:
@@ -302,6 +318,8 @@ class CouncilActor:
         except ConclaveError as failure:
             log.warning("deliberation %s stops here: %s", run.task.id, failure)
             run.close(_for_the_caller(failure))
+            if isinstance(failure, Conflict):  # what does not fit may do so after a change
+                await self._forget(run)
         except asyncio.CancelledError:
             run.close(Unavailable(f"deliberation {run.task.id} was interrupted"))
             if run.why is None:
@@ -317,8 +335,12 @@ class CouncilActor:
             run.over.set()
 
     async def _forget(self, run: Run) -> None:
-        """Take ended work out of the backlog; what stays there is found ended at the next look."""
-        if run.task.id in self._accepted and run.ended:
+        """Take work out of the backlog that has ended, or whose id is another's for good.
+
+        What stays there is found ended at the next look.
+        """
+        for_good = run.ended or isinstance(run.failure, Conflict)
+        if run.task.id in self._accepted and for_good:
             try:
                 await self._backlog().remove(run.task.id)
             except ConclaveError as trouble:

@@ -30,6 +30,9 @@ Kind = Literal["agent", "council", "bridge"]
 ON_THE_BUS = Terms(detached=True, clips=True)
 """An event stays until its end, so its work goes on when a bridge leaves; nobody can be asked."""
 
+COUNCIL_AWAY_S = 10.0
+"""An event whose council stays away is given back, for it holds a slot that others wait for."""
+
 CALLS_AT_ONCE = 10_000
 """Ray's own cap on calls in an actor; ours are admission and slots."""
 
@@ -74,7 +77,7 @@ class BridgeActor:
     def __init__(
         self, config: Config, roster: Roster, die: Callable[[int], None] = os._exit
     ) -> None:
-        self._councils = Councils(roster)
+        self._councils = Councils(roster, patience_s=COUNCIL_AWAY_S)
         self._bridge = Bridge(config, self._end_of, lambda: die(1), seated=self._seat)
         self._started = False
         self._starting = asyncio.Lock()

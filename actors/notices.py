@@ -12,7 +12,7 @@ from actors.messages import PRODUCER, envelope, key_of
 from actors.telling import Notice
 from engine.events import Asked, Record, Resumed
 from engine.packet import Verdict
-from engine.planning import PlanApproved
+from engine.planning import PlanApproved, said
 from engine.transcript import Transcript, fold
 from engine.transitions import Transitioned
 
@@ -22,6 +22,12 @@ ROOT = "deliberation.notice"
 def plan_subject(event: PlanApproved) -> str:
     """Where it is told that a plan's roles have all ended."""
     return f"{ROOT}.plan.{key_of(_identity(event))}"
+
+
+def plan_taken(event: PlanApproved) -> Notice:
+    """An identity belongs to the plan that came first. Nobody is told; it is there to be found."""
+    subject = f"{ROOT}.taken.{key_of(_identity(event))}"
+    return Notice(subject, subject, b"", key_of(said(event)))
 
 
 def plan_approved(event: PlanApproved, outcomes: dict[str, JsonValue], digest: str) -> Notice:

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 10.0
 FORGOTTEN_AFTER_S = 10.0
 PROBE = "conclave-probe"
+MOST_ABOVE_FLOOR = 1_000_000
+"""So many events a stream keeps at most, so none had a place further above a durable's floor."""
 NO_LEADER = (10008, 10009, 10118)
 """What a cluster says while it elects a leader."""
 
@@ -106,15 +108,39 @@ async def _provide_stream(js: JetStreamContext, wanted: StreamConfig) -> Standin
     if standing.sound:
         return standing
     log.info("%s: mending it", standing)
+    first = await _first_of(js, wanted.name or "") if found is None else None
 
     async def mend() -> None:
         if found is None:
-            await js.add_stream(wanted)
+            await js.add_stream(wanted.evolve(first_seq=first))
         else:
             await js.update_stream(found, **{n: getattr(wanted, n) for n in fields_of(wanted)})
 
     await _asked(mend, f"stream {wanted.name}", lambda error: _remedy(error, wanted))
     return standing
+
+
+async def _first_of(js: JetStreamContext, stream: str) -> int | None:
+    """Where a stream begins that is made anew: behind every place that events have had before.
+
+    An event without an id is known by its place, and so is a dead letter.
+    """
+
+    async def highest() -> int:
+        noted = [await _noted(js, each) for each in DURABLES if each.stream == stream]
+        return max(filter(None, noted), default=0)
+
+    settled = await patiently(highest, f"floors of {stream}", PATIENCE_S)
+    return settled + MOST_ABOVE_FLOOR + 1 if settled else None
+
+
+async def _noted(js: JetStreamContext, durable: Durable) -> int | None:
+    """How far a durable was settled when that was last written down, None where it never was."""
+    try:
+        entry = await (await floors(js)).get(durable.name)
+    except NotFoundError:
+        return None
+    return int(entry.value or b"0")
 
 
 def _remedy(error: APIError, wanted: StreamConfig) -> str:
@@ -197,8 +223,8 @@ async def _floor(
     try:
         await bucket.create(durable.name, str(first).encode())
     except KeyWrongLastSequenceError:
-        noted = await bucket.get(durable.name)
-        return min(int(noted.value or b"0"), last)
+        noted = await _noted(js, durable) or 0
+        return noted if noted <= last else 0  # else another program made the stream anew
     return first
 
 

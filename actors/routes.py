@@ -11,7 +11,7 @@ from actors.bus import Connection
 from actors.convening import Convening
 from actors.lately import Lately
 from actors.messages import digest_of_all
-from actors.notices import phase_changed, plan_approved, plan_subject
+from actors.notices import phase_changed, plan_approved, plan_subject, plan_taken
 from actors.stories import Stories
 from actors.streams import (
     AGENT_RESPONSES,
@@ -24,7 +24,7 @@ from actors.streams import (
     STORY_TRANSITIONS,
     Durable,
 )
-from actors.telling import digest_told, tell
+from actors.telling import Notice, digest_told, tell, told_first
 from engine import planning
 from engine.arrival import Arrival
 from engine.config import Config
@@ -85,6 +85,7 @@ class Routes:
         if digest in self._settled:
             return event.warnings
         if await digest_told(self._client, plan_subject(event)) != digest:
+            await self._claim(plan_taken(event), "plan")
             ends = await self._convening.ends(tasks)
             outcomes: dict[str, JsonValue] = {
                 task.role: {"task_id": task.id, "status": ends[task.role]} for task in tasks
@@ -97,15 +98,17 @@ class Routes:
         """A story has entered a phase: the world is told, then the phase's roles decide."""
         event = transitioned(arrival, self._config.bus.max_event_bytes)
         tasks = phase_tasks(event, (await self._in_force()).phases)
-        notice = phase_changed(event)
-        await tell(self._client, notice)
+        await self._claim(phase_changed(event), "transition")
         await self._convening.ends(tasks)
-        if not tasks:  # else a council has refused the id that belongs to another one
-            told = await digest_told(self._client, notice.subject)
-            if told not in ("", notice.digest):
-                what = "its identity belongs to another transition"
-                raise InvalidEvent("conflict", "event", what)
         return event.warnings
+
+    async def _claim(self, notice: Notice, what: str) -> None:
+        """Before anybody is convened: of two that share an identity one alone gets all its roles.
+
+        InvalidEvent for the other one.
+        """
+        if not await told_first(self._client, notice):
+            raise InvalidEvent("conflict", "event", f"its identity belongs to another {what}")
 
     async def request(self, arrival: Arrival) -> tuple[Warned, ...]:
         """A council is asked."""

@@ -43,6 +43,15 @@ async def digest_told(client: Connection, subject: str) -> str | None:
     return None if found is None else (found.headers or {}).get(TASK, "")
 
 
+async def told_first(client: Connection, notice: Notice) -> bool:
+    """Tell it; whether that, or the same before, is what now stands there. Unavailable."""
+    await tell(client, notice)
+    told = await digest_told(client, notice.subject)
+    if told is None:
+        raise Unavailable(f"{notice.subject}: NATS does not show yet what it has stored")
+    return told in ("", notice.digest)
+
+
 async def tell(client: Connection, notice: Notice, patience_s: float = 30.0) -> None:
     """Publish a notice; it is fine if it is there already.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,22 @@ async def reached(bus: BusConfig) -> AsyncIterator[Connection]:
 
     The log's word on each attempt is left out: whoever waits is told once, by the error.
     """
-    logging.getLogger(lines.__name__).setLevel(logging.ERROR)
-    client = await connect(bus, "conclave-cli", lambda: None, REACH_WITHIN_S)
+    with _quiet(logging.getLogger(lines.__name__)):
+        client = await connect(bus, "conclave-cli", lambda: None, REACH_WITHIN_S)
+        try:
+            yield client
+        finally:
+            await client.leave()
+
+
+@contextmanager
+def _quiet(log: logging.Logger) -> Iterator[None]:
+    level = log.level
+    log.setLevel(logging.ERROR)
     try:
-        yield client
+        yield
     finally:
-        await client.leave()
+        log.setLevel(level)
 
 
 def flags_of(bus: BusConfig) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, ValidationInfo
@@ -97,6 +98,16 @@ def plan_approved(arrival: Arrival, max_bytes: int) -> PlanApproved:
         timed=event.timed,
         warnings=tuple(warnings),
     )
+
+
+def said(event: PlanApproved) -> str:
+    """What a plan says, as one text: another plan of the same identity says something else.
+
+    It is the same for every copy of an event, whatever wrapping it came in, and it does not depend
+    on the councils that there are.
+    """
+    fields = event.plan.model_dump(mode="json", exclude=set() if event.timed else {"timestamp"})
+    return json.dumps(fields, sort_keys=True)
 
 
 def tasks(event: PlanApproved, roles_known: tuple[str, ...]) -> tuple[Task, ...]:

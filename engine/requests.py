@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from engine.arrival import Arrival
 from engine.caps import check_caps, check_id, council_of, within_iterations
@@ -29,6 +29,11 @@ from engine.policies import settle
 from engine.types import Task
 
 
+def _nothing(value: object) -> object:
+    """A null is as good as no metadata."""
+    return {} if value is None else value
+
+
 class Bounds(BaseModel):
     """The constraints of a request; the rest is kept and shown."""
 
@@ -36,7 +41,9 @@ class Bounds(BaseModel):
 
     rubric: Text = ""
     requirements: Texts = ()
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    metadata: Annotated[dict[str, JsonValue], BeforeValidator(_nothing)] = Field(
+        default_factory=dict
+    )
     max_iterations: Count = None
     timeout_seconds: Seconds = None
 
@@ -111,8 +118,14 @@ def _task(request: CouncilRequest, role: str, otherwise: str, config: Config) ->
 
 
 def _context(request: CouncilRequest) -> dict[str, JsonValue]:
-    """The metadata, as at any door, and all that the task's own fields do not hold."""
-    context = dict(request.constraints.metadata)
+    """The metadata, as at any door, and all that the task's own fields do not hold.
+
+    What both name is kept as both have it.
+    """
+    said: dict[str, JsonValue] = dict(request.model_extra or {})
     if request.constraints.model_extra:
-        context["constraints"] = request.constraints.model_extra
-    return {**context, **(request.model_extra or {})}
+        said.setdefault("constraints", request.constraints.model_extra)
+    metadata = request.constraints.metadata
+    if shared := {name: metadata[name] for name in metadata.keys() & said.keys()}:
+        said.setdefault("metadata", shared)
+    return {**metadata, **said}

@@ -8,10 +8,12 @@ import pytest
 from bridging import ROLES, fleet, healthy, plan
 from bus_fakes import connected, ended, letters, stored
 from deadline import reaches
+from nats.js.errors import NotFoundError
 
 from actors.bridge import Bridge
 from actors.bus import Connection
 from actors.nats_server import NatsServer
+from actors.provision import floors, note_floor
 from actors.streams import PLAN_APPROVED, PLANS
 from engine.config import BusConfig
 from engine.errors import Conflict, InvalidRequest, NotFound, SetupError, Unavailable
@@ -299,6 +301,60 @@ async def test_a_removed_durable_begins_again_where_it_stood(
     health = await healthy(bridge, lambda h: h.handled == 2, "the unseen one is handled")
     assert chamber.begun == ["DEV", "QA"]
     assert "ServiceUnavailable" in health.last_error
+
+
+async def test_a_stream_made_anew_has_no_place_twice(
+    bridge: Bridge, client: Connection, chamber: Chamber
+) -> None:
+    """An event without an id is known by its place: in the new stream it is another event."""
+    chamber.open.set()
+    await publish(client, plan(roles=["DEV"]))
+    await healthy(bridge, lambda h: h.handled == 1, "handled")
+    js = client.streams()
+    await reaches(lambda: _floor_is(client, 1), "noted")
+    await js.delete_stream(PLANS)
+    await reaches(lambda: _there(client), "made anew")
+    await publish(client, plan(roles=["DEV"], title="another"))
+    await healthy(bridge, lambda h: h.handled == 2, "handled too")
+    assert chamber.begun == ["DEV", "DEV"]
+    assert (await js.stream_info(PLANS)).state.last_seq > 1_000_000
+    assert await letters(client) == []
+
+
+async def test_a_stream_made_by_others_is_read_from_its_beginning(
+    bridge: Bridge, client: Connection, chamber: Chamber
+) -> None:
+    """Where it ends before the place that was settled, nothing in it can have been seen."""
+    chamber.open.set()
+    for role in ("DEV", "QA"):
+        await publish(client, plan(roles=[role]))
+    await healthy(bridge, lambda h: h.handled == 2, "handled")
+    await reaches(lambda: _floor_is(client, 2), "noted")
+    await bridge.stop()
+    js = client.streams()
+    config = (await js.stream_info(PLANS)).config
+    await js.delete_stream(PLANS)
+    await js.add_stream(config)
+    await publish(client, plan(roles=["ARCHITECT"]), Nats_Msg_Id="m")
+    other = Bridge(bridge._config, chamber)
+    await other.start()
+    await healthy(other, lambda h: h.handled == 1, "handled")
+    await other.stop()
+
+
+async def _floor_is(client: Connection, seq: int) -> bool:
+    """Noted now, for it is noted at most once a second otherwise."""
+    await note_floor(client.streams(), PLANS, PLAN_APPROVED)
+    entry = await (await floors(client.streams())).get(PLAN_APPROVED)
+    return entry.value == str(seq).encode()
+
+
+async def _there(client: Connection) -> bool:
+    try:
+        await client.streams().stream_info(PLANS)
+    except NotFoundError:
+        return False
+    return True
 
 
 async def test_a_connection_closed_for_good_is_told(

@@ -9,6 +9,7 @@ from bus_fakes import connected, last_record, record
 from deadline import reaches, until_async
 from seats import Seat, a_task, answering, crash, journalled, result_of, seen_by
 
+from actors.backlog import Backlog, Work
 from actors.council import CouncilActor
 from actors.nats_server import NatsServer
 from actors.roster import roster
@@ -158,6 +159,40 @@ async def test_accepted_work_that_breaks_each_time_is_given_up(
     found = await result_of(actor)
     assert (found.status, found.error_type) == ("failed", "Broken")
     assert "broke off 8 times" in found.error
+
+
+async def test_accepted_work_whose_id_is_anothers_is_given_up(
+    seat: Seat, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could never be done, and would be tried for as long as the bucket keeps it."""
+    monkeypatch.setattr("actors.council.TAKE_UP_EVERY_S", 0.05)
+    actor = seat()
+    await seen_by(actor, a_task())
+    other = a_task().model_copy(update={"text": "Something else"})
+    await actor._backlog().add(Work(task=other, terms=Terms(detached=True)))
+    await actor.health()
+
+    async def empty() -> bool:
+        return await actor._backlog().all() == []
+
+    await reaches(empty, "it is given up")
+    written = await journalled(config.bus.url)
+    assert sum(isinstance(each.event, END) for each in written) == 1
+
+
+async def test_a_bug_in_keeping_accepted_work_begins_the_actor_anew(
+    seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than that the work lies there and nobody knows."""
+    actor, deaths = seat(), list[int]()
+    actor._die = deaths.append
+
+    async def broken(_self: Backlog) -> list[Work]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Backlog, "all", broken)
+    await actor.health()
+    await until_async(lambda: deaths == [1], "it dies")
 
 
 async def test_what_nobody_drives_is_told_as_suspended(seat: Seat, config: Config) -> None:

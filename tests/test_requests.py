@@ -92,6 +92,21 @@ def test_what_cannot_be_done_is_named(more: dict[str, Any], fault: str) -> None:
     assert refused(ASKED | more) == fault
 
 
+def test_what_two_places_name_is_kept_as_both_have_it() -> None:
+    """Of the same name in the metadata and beside the constraints neither is dropped."""
+    bounds = {"metadata": {"team": "a", "x": 1}, "y": 2}
+    event = read({"task_description": "Build", "constraints": bounds, "team": "b"})
+    constraints = {"y": 2}
+    shown = {"x": 1, "team": "b", "metadata": {"team": "a"}, "constraints": constraints}
+    assert event.task.context.items() >= shown.items()
+
+
+def test_a_null_is_no_metadata() -> None:
+    """As with every other field that may be left out."""
+    bounds = {"metadata": None}
+    assert read({"task_description": "Build", "constraints": bounds}).task.text == "Build"
+
+
 def test_an_unknown_role_is_named_by_its_place() -> None:
     """It stands in the subject."""
     assert refused(ASKED, "cook") == "unknown_role at subject"

@@ -1,7 +1,9 @@
 """Every inbound and outbound row of the contract on a real nats-server, each in three shapes."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,6 +16,9 @@ from actors.bus import Connection
 from actors.nats_server import NatsServer
 from actors.stories import Stories
 from engine.config import BusConfig
+from engine.errors import Conflict
+from engine.events import Record
+from engine.types import Task
 
 pytestmark = pytest.mark.nats
 
@@ -200,6 +205,65 @@ async def test_another_transition_of_the_same_identity_is_buried(
     health = await healthy(bridge, lambda h: h.handled + h.buried == 3, "all taken")
     [letter] = await letters(client)
     assert (health.handled, letter.seq, letter.kind) == (2, 3, "conflict")
+
+
+class Rivals(Deciding):
+    """Councils whose ids belong to who came first; a title is let through to one role at first."""
+
+    def __init__(self, client: Connection, first: dict[str, str]) -> None:
+        super().__init__(client)
+        self._first, self._taken = first, dict[str, Task]()
+        self._all_there = asyncio.Event()
+
+    async def __call__(self, task: Task) -> Record:
+        """The end, once each title has had its first role, or does not come."""
+        if task.role != self._first[task.title]:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._all_there.wait(), 0.5)
+        if self._taken.setdefault(task.id, task) != task:
+            raise Conflict(f"{task.id} is another request's")
+        if len(self._taken) == len(self._first):
+            self._all_there.set()
+        return await super().__call__(task)
+
+
+async def test_of_two_plans_of_one_identity_one_gets_all_its_roles(
+    nats: NatsServer, client: Connection
+) -> None:
+    """However they meet: the other is one dead letter and takes no role from it."""
+    bus = BusConfig(url=nats.url)
+    rivals = Rivals(client, {"one": "DEV", "other": "QA"})
+    bridge = Bridge(fleet(bus), rivals)
+    for title in ("one", "other"):
+        data = enveloped(PLAN | {"title": title, "roles": ["dev", "qa"]}, "PlanApproved")
+        await client.streams().publish("planning.plan.approved", data)
+    await bridge.start()
+    await healthy(bridge, lambda h: h.handled + h.buried == 2, "both taken")
+    await reaches(lambda: settled(client), "acknowledged")
+    [letter] = await letters(client)
+    [plan] = await told(client, "orchestration.plan.approved")
+    titles = {task.title for task in rivals.asked}
+    assert letter.kind == "conflict"
+    assert plan["payload"]["roles"] == ["DEV", "QA"]
+    assert (rivals.roles, len(titles)) == (["DEV", "QA"], 1)
+    await bridge.stop()
+
+
+async def test_a_plan_is_the_same_whatever_councils_there_are(
+    nats: NatsServer, client: Connection
+) -> None:
+    """One that names no roles and comes again when there is a council more is no conflict."""
+    bus = BusConfig(url=nats.url)
+    whole = fleet(bus)
+    fewer = whole.model_copy(update={"councils": whole.councils[:2]})
+    data = enveloped({**PLAN, "roles": []}, "PlanApproved")
+    for config in (fewer, whole):
+        bridge = Bridge(config, Deciding(client))
+        await bridge.start()
+        await client.streams().publish("planning.plan.approved", data)
+        await healthy(bridge, lambda h: h.handled + h.buried == 1, "taken")
+        await bridge.stop()
+    assert await letters(client) == []
 
 
 async def _count(client: Connection, subject: str, count: int) -> bool:

@@ -23,6 +23,8 @@ PURE, FAR = test_files()
 UNTRACED = [f"tests/test_{name}.py" for name in ("any_order", "bench", "hostile", "resume")]
 COVERING = [path for path in PURE if path not in UNTRACED]
 
+AT_ONCE = ["-n", "4"]
+"""Tests that mostly wait, each for a server of its own."""
 THOUSANDS = ["--hypothesis-profile=fuzz", "--timeout=3600"]
 CHAOS = ["-m", "chaos"]
 A_MINUTE = "--seconds 40 --events 600"
@@ -38,12 +40,12 @@ STAGES: dict[str, list[Step]] = {
     "quick": [[[*QUICK, *PURE], [*QUICK, *FAR]]],
     # The engine has to be covered by those of the quick tests that import nothing else.
     "cover": [[[*QUICK, "--cov=engine", f"--cov-fail-under={COVERAGE_PERCENT}", *COVERING]]],
-    "nats": [[[*PYTEST, "nats and not ray and not model"]]],
+    "nats": [[[*PYTEST, "nats and not ray and not model", *AT_ONCE]]],
     "chaos": [[[*CHAOS, *A_MINUTE.split()], [*CHAOS, *A_CONTROL.split()]]],
     "real": [[["-m", "actors.small_model"]], [[*PYTEST, "ray or model"]]],
 }
 
-TOGETHER = [["lint"], ["types", "nats"], ["quick", "chaos"], ["cover"], ["real"]]
+TOGETHER = [["lint"], ["types", "nats"], ["quick", "chaos", "cover"], ["real"]]
 """All stages in their order. Those of one list run side by side: the bus's mostly wait."""
 
 APART: dict[str, list[Step]] = {
