@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import uvicorn
+from chamber_twin import ChamberTwin
 from deadline import until
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
@@ -21,15 +22,19 @@ from fastapi.responses import StreamingResponse
 from actors.bridge import Health
 from actors.listing import Listed, Page
 from edges.asked import read_request
+from edges.chamber import Changed, Created, Deleted, seats_of
 from edges.desk import BusStatus, CouncilInfo, PoolStatus, Stats, Status, StoryView
 from edges.forking import read_fork
 from edges.refusals import Problem, problem
+from engine.charters import in_force
 from engine.config import Config, PoolConfig
 from engine.decision import failed
 from engine.deliberation import deliberate
 from engine.errors import ConclaveError, Conflict, Ended, NotFound
 from engine.events import Event, Record, Suspended
 from engine.forks import origin_of
+from engine.founding import NewCouncil
+from engine.joining import NewAgent
 from engine.results import result
 from engine.story import Note, Story
 from engine.testing import ScriptedModel, words
@@ -70,6 +75,7 @@ class Twin:
 
     def __init__(self) -> None:
         self.speak: Speak = ScriptedModel()
+        self.chamber = ChamberTwin(CONFIG)
         self.asked: list[Asked] = []
         self.records: dict[str, list[Record]] = {}
         self.tasks: dict[str, Task] = {}
@@ -246,6 +252,25 @@ def _add_whole(app: FastAPI, twin: Twin) -> None:
             before=shown[-1][0] if len(begun) > limit else None,
         )
 
+    @app.post("/v1/councils")
+    async def create(request: Request) -> Created:
+        return await twin.chamber.create(NewCouncil.model_validate(await _note(twin, request)))
+
+    @app.delete("/v1/councils/{role}")
+    async def delete(role: str, request: Request) -> Deleted:
+        await _note(twin, request)
+        return await twin.chamber.delete(role)
+
+    @app.post("/v1/councils/{role}/agents")
+    async def register(role: str, request: Request) -> Changed:
+        asked = NewAgent.model_validate(await _note(twin, request))
+        return await twin.chamber.register(role, asked)
+
+    @app.delete("/v1/councils/{role}/agents/{agent_id}")
+    async def unregister(role: str, agent_id: str, request: Request) -> Changed:
+        await _note(twin, request)
+        return await twin.chamber.unregister(role, agent_id)
+
     @app.get("/v1/{what}")
     async def whole(what: str, request: Request) -> Any:
         await _note(twin, request)
@@ -293,6 +318,7 @@ def _councils() -> list[CouncilInfo]:
             running=("running-id",) if role == "DEV" else (),
             pid=4711,
             since=BEGAN,
+            seats=seats_of(in_force(CONFIG), council, None, ()),
         )
         for role, council in COUNCILS.items()
     ]

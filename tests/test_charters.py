@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from engine.charters import (
     Charter,
@@ -321,3 +322,54 @@ def test_any_charters_at_all_leave_a_fleet(charters: list[Charter]) -> None:
     odd = Founding(council=CouncilConfig(role="SEC", personas=("p",), rubric="r", pools=("gone",)))
     fleet = in_force(BASE, [*charters, Charter(role="QA", founded=odd)])
     assert set(roles(fleet.config)) <= {"DEV", "QA", "ARCHITECT"}
+
+
+@pytest.mark.parametrize(
+    ("council", "says"),
+    [
+        ({"absent": ["agent-dev-001"]}, "needs an agent on a pool of ours"),
+        ({"named": [{"id": "x", "pool": "gone"}]}, "names pool 'gone'; known pools: small"),
+        ({"named": [{"id": "agent-dev-001", "pool": "small"}]}, "seats 'agent-dev-001' twice"),
+        ({"outside": [{"id": "x", "endpoint": URL}]}, "endpoint and model go together"),
+        ({"outside": [{"id": "x", "key_env": "CONCLAVE_KEY_A"}]}, "key_env is for an endpoint"),
+        (
+            {"outside": [{"id": "x", "endpoint": URL, "model": "m", "key_env": "PATH"}]},
+            "String should match pattern",
+        ),
+    ],
+)
+def test_what_an_operator_names_is_checked_alike(council: dict[str, object], says: str) -> None:
+    """The same seats can stand in the configuration."""
+    fields = {"role": "DEV", "personas": ["p"], "rubric": "r"} | council
+    with pytest.raises(ValidationError, match=says):
+        Config.model_validate({"pools": {"small": SMALL}, "councils": [fields]})
+
+
+def test_a_profile_is_no_pool() -> None:
+    """It is not started, and has a name of its own."""
+    with pytest.raises(ValidationError, match="profiles: 'small' is a pool already"):
+        Config(pools={"small": SMALL}, profiles={"small": SMALL})
+    assert "roomy" not in after().config.pools
+
+
+def test_a_named_seat_is_one_of_the_council() -> None:
+    """On its own pool, between the numbered ones and those outside."""
+    fields = {
+        "role": "DEV",
+        "personas": ["a", "b"],
+        "rubric": "r",
+        "named": [{"id": "x", "pool": "large", "persona": "q"}],
+        "outside": [{"id": "y"}],
+        "absent": ["agent-dev-001"],
+    }
+    config = Config.model_validate(
+        {"pools": {"small": SMALL, "large": LARGE}, "councils": [fields]}
+    )
+    council = config.council("DEV")
+    assert council is not None
+    assert [(agent.id, agent.pool) for agent in council.agents] == [
+        ("agent-dev-002", "small"),
+        ("x", "large"),
+        ("y", "outside"),
+    ]
+    assert config.councils[0].seated_on == ("small", "large")
