@@ -6,9 +6,11 @@ import pytest
 from chamber_twin import ChamberTwin, all_ready
 from deadline import until_async
 
+from actors.council import CouncilHealth
 from actors.supervisor import Post
 from edges import chamber as module
 from edges.chamber import seats_of
+from edges.desk import _doing
 from engine.charters import Fleet
 from engine.config import Config, PoolConfig, fleet_councils
 from engine.errors import Away, Conflict, InvalidRequest, NotFound, Unavailable, Unmet
@@ -194,3 +196,31 @@ async def test_without_the_bus_nothing_is_changed(chamber: ChamberTwin) -> None:
         with pytest.raises(Unavailable, match="no NATS server answers"):
             await work
     assert chamber.charters.changes == 0
+
+
+@pytest.mark.parametrize(
+    ("running", "able", "full", "status"),
+    [
+        ((), True, False, "idle"),
+        (("t-1",), True, False, "active"),
+        (("t-1",), True, True, "busy"),
+        ((), True, True, "idle"),
+        (("t-1",), False, False, "degraded"),
+    ],
+)
+def test_a_council_is_what_it_does(
+    running: tuple[str, ...], *, able: bool, full: bool, status: str
+) -> None:
+    """By what it says and by what its engines say; without its own word it is away."""
+    health = CouncilHealth(
+        council_id="council-dev",
+        role="DEV",
+        agents=(),
+        pools=(),
+        status="busy" if running else "idle",
+        running=running,
+        pid=1,
+        since=0.0,
+    )
+    assert _doing(health, able=able, full=full) == status
+    assert _doing(None, able=able, full=full) == "away"

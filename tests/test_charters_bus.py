@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from api_twin import ApiTwin
-from bus_fakes import connected, letters, stored
+from bus_fakes import connected, last_record, letters, stored
 from deadline import reaches, until_async
 from seats import Seat, a_task, answering, crash, journalled, seen_by
 
@@ -22,11 +22,12 @@ from engine.charters import Charter, Fleet, Joined
 from engine.config import Config, NamedAgent, OutsideAgent
 from engine.errors import Conflict, InvalidRequest, Unavailable
 from engine.events import Decided, Failed
+from engine.fanout import ended
 from engine.founding import NewCouncil, founded
 from engine.joining import NewAgent, dissolved, joined, joining, left
 from engine.testing import GatedModel, ScriptedModel
 from engine.transcript import fold
-from engine.types import Phase, Task
+from engine.types import Council, Phase, Task
 
 pytestmark = pytest.mark.nats
 
@@ -157,26 +158,40 @@ async def test_a_running_deliberation_keeps_its_seats_and_a_new_one_has_the_new_
 
 
 async def test_an_interrupted_deliberation_goes_on_with_the_seats_it_had(
-    seat: Seat, charters: Charters
+    config: Config, client: Connection
 ) -> None:
-    """By another actor, which has seen the new ones only."""
-    model = GatedModel()
-    actor = seat(model)
+    """By another actor, which has seen the new ones only, and on the pools of the old ones."""
+    pools = {**config.pools, "large": config.pools["small"]}
+    config = config.model_copy(update={"pools": pools})
+    charters = another(config, client)
+    models = {"small": GatedModel(), "large": GatedModel()}
+
+    def pools_of(_config: Config, council: Council) -> dict[str, ScriptedPool]:
+        return {agent.pool: ScriptedPool(models[agent.pool]) for agent in council.agents}
+
+    who = Joined(agent=NamedAgent(id="fourth", pool="large"))
+    await charters.change("DEV", lambda fleet: joined(fleet, "DEV", who))
+    actor = CouncilActor(config, "DEV", pools_of)
     running = asyncio.create_task(seen_by(actor, a_task()))
-    await until_async(lambda: len(model.held) == 3, "the drafts are asked for")
+    await until_async(lambda: models["large"].held, "the drafts are asked for")
 
     async def convened() -> bool:
-        return bool(await journalled(actor._bus.url))
+        return bool(await journalled(config.bus.url))
 
     await reaches(convened, "it is journalled")
-    await charters.change("DEV", lambda fleet: left(fleet, "DEV", "agent-dev-001"))
+    await charters.change("DEV", lambda fleet: left(fleet, "DEV", "fourth"))
     await crash(actor)
     with pytest.raises(Unavailable):
         await running
-    records = await seen_by(seat(), a_task())
-    assert len(fold(records).seated) == 3
-    assert isinstance(records[-1].event, Decided)
-    assert not records[-1].event.decision.degraded
+    answers = [asyncio.create_task(answering(model)) for model in models.values()]
+    later = CouncilActor(config, "DEV", pools_of)
+    end = (await seen_by(later, a_task()))[-1].event
+    assert (await later.health()).pools == ("small",)
+    await crash(later)
+    await ended(*answers)
+    assert isinstance(end, Decided)
+    assert not end.decision.degraded
+    assert "fourth" in {proposal.author for proposal in end.decision.order}
 
 
 async def test_a_deleted_council_begins_nothing_and_ends_what_it_has(
@@ -202,6 +217,41 @@ async def test_a_deleted_council_begins_nothing_and_ends_what_it_has(
         assert isinstance(end, Failed)
         assert end.error_type in ("Cancelled", "NoBallots", "QuorumLost", "DeadlineExceeded")
     assert await actor._backlog().all() == []
+
+
+async def test_what_waits_for_an_engine_ends_with_its_council(
+    config: Config, charters: Charters
+) -> None:
+    """Nothing was ever asked; it is told why there will be no decision."""
+
+    class Starting(ScriptedPool):
+        async def ready(self) -> None:
+            await asyncio.Event().wait()
+
+    pools = {"small": Starting(ScriptedModel())}
+    actor = CouncilActor(config, "DEV", lambda _config, _council: pools)
+    waiting = asyncio.create_task(seen_by(actor, a_task()))
+    await until_async(lambda: "t-1" in actor._runs, "it waits")
+    await asyncio.wait_for(actor.dissolve(0.2), 5)
+    end = (await waiting)[-1].event
+    assert isinstance(end, Failed)
+    assert (end.error_type, end.message) == ("Cancelled", "its council was deleted")
+    await crash(actor)
+
+
+async def test_accepted_work_that_nobody_is_at_ends_with_its_council(
+    seat: Seat, charters: Charters, config: Config
+) -> None:
+    """An actor that died left it; the one that is to go had not taken it up yet."""
+    actor = seat(GatedModel())
+    await actor.accept(a_task(), Terms(detached=True))
+    await crash(actor)
+    later = seat()
+    await asyncio.wait_for(later.dissolve(5.0), 5)
+    end = (await journalled(config.bus.url))[-1].event
+    assert isinstance(end, Failed)
+    assert end.message == "its council was deleted"
+    assert await later._backlog().all() == []
 
 
 async def test_a_deleted_council_decides_what_it_can_in_time(
@@ -284,11 +334,10 @@ async def test_an_outside_model_that_fails_is_dropped_and_the_council_decides(
 
 def bridge_of(config: Config, asked: list[Task]) -> Bridge:
     """A bridge whose councils note what they are asked, and end it at once."""
-    from bus_fakes import ended
 
     async def convene(task: Task):  # type: ignore[no-untyped-def]  # noqa: ANN202
         asked.append(task)
-        return ended(task)
+        return last_record(task.id, 1)
 
     return Bridge(config, convene)
 
