@@ -132,7 +132,8 @@ def fits(base: Config, council: CouncilConfig, pool: PoolConfig | None = None) -
         checked = CouncilConfig.model_validate(dict(council))
         Config.model_validate({**dict(base), "pools": pools, "councils": (checked,), "phases": {}})
     except ValidationError as error:
-        return " ".join(error.errors(include_url=False, include_input=False)[0]["msg"].split())
+        first = error.errors(include_url=False, include_input=False)[0]["msg"]
+        return " ".join(first.removeprefix("Value error, ").split())
     return ""
 
 

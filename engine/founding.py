@@ -13,7 +13,7 @@ from engine.config import FLEET, CouncilConfig, PoolConfig
 from engine.data import Data
 from engine.errors import Conflict, InvalidRequest
 from engine.options import Options
-from engine.types import Sampling
+from engine.types import Budgets, Sampling
 
 Kind = TypeVar("Kind", bound=Data)
 
@@ -118,7 +118,7 @@ def _pools(fleet: Fleet, asked: NewCouncil, role: str) -> tuple[tuple[str, ...],
 def _council(fleet: Fleet, asked: NewCouncil, role: str, pools: tuple[str, ...]) -> CouncilConfig:
     """The council as configured, or as any of its role, with what the request changes."""
     configured = next((each for each in fleet.base.councils if each.role == role), None)
-    fields = dict(configured) if configured is not None else _any(role)
+    fields = dict(configured) if configured is not None else _any(fleet, role)
     if asked.num_agents or configured is None:
         _check_number(fleet, asked)
         personas = islice(cycle(fields["personas"]), asked.num_agents or AGENTS)
@@ -132,9 +132,11 @@ def _council(fleet: Fleet, asked: NewCouncil, role: str, pools: tuple[str, ...])
     return _read(CouncilConfig, fields)
 
 
-def _any(role: str) -> dict[str, Any]:
+def _any(fleet: Fleet, role: str) -> dict[str, Any]:
+    """What fits any council; its budgets are those that the models were configured for."""
     rubric, personas = FLEET.get(role, (RUBRIC, PERSONAS))
-    return {"role": role, "rubric": rubric, "personas": personas}
+    budgets = next((council.budgets for council in fleet.base.councils), Budgets())
+    return {"role": role, "rubric": rubric, "personas": personas, "budgets": budgets}
 
 
 def _check_number(fleet: Fleet, asked: NewCouncil) -> None:
@@ -166,4 +168,4 @@ def _read(kind: type[Kind], fields: dict[str, Any]) -> Kind:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "council"
         place = f"custom_params.{where}" if where in KNOWN_PARAMS else where
-        raise InvalidRequest(place, first["msg"]) from error
+        raise InvalidRequest(place, first["msg"].removeprefix("Value error, ")) from error

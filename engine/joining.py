@@ -183,5 +183,5 @@ def _agent(kind: type[A], fields: dict[str, object]) -> A:
         return kind.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        what = " ".join(first["msg"].split())
+        what = " ".join(first["msg"].removeprefix("Value error, ").split())
         raise InvalidRequest(PLACES.get(str((*first["loc"], "")[0]), "endpoint"), what) from error

@@ -25,6 +25,7 @@ from engine.errors import Conflict, InvalidRequest, NotFound, Unmet
 from engine.founding import NewCouncil, founded
 from engine.joining import NewAgent, dissolved, joined, joining, left
 from engine.transitions import StoryPhase
+from engine.types import Budgets
 
 SMALL, LARGE = PoolConfig(model="/models/small"), PoolConfig(model="/models/large")
 BASE = Config(
@@ -142,6 +143,20 @@ def test_a_council_that_cannot_be_is_refused(
         founded(after(), NewCouncil.model_validate({"role": "SECURITY"} | asked))
     assert refused.value.where == where
     assert says in refused.value.what
+    assert "Value error" not in refused.value.what
+
+
+def test_a_created_council_has_the_budgets_of_those_configured() -> None:
+    """They are what the models' windows were chosen for."""
+    short = Budgets(task=400, draft=48, critique=96)
+    base = Config(
+        pools={"small": PoolConfig(model="m", window=2048)},
+        councils=fleet_councils(("small",), budgets=short)[:1],
+    )
+    fleet = after(founded(after(base=base), NewCouncil(role="OPS")), base=base)
+    council = fleet.config.council("OPS")
+    assert council is not None
+    assert council.budgets == short
 
 
 def test_a_role_is_founded_once() -> None:
