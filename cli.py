@@ -20,6 +20,7 @@ from commands.forking import add_fork, add_replay
 from commands.hints import default_url
 from commands.ordering import add_event, add_orchestrate
 from commands.searching import add_list, add_metrics, wanted_of
+from commands.seating import add_agents, add_councils
 from commands.tasking import add_context, add_derive
 from commands.tending import add_deadletter, add_streams
 from engine.errors import ConclaveError, InvalidRequest
@@ -76,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_plan(commands)
     add_event(commands).set_defaults(run=_event)
     _add_reading(commands)
+    add_councils(commands).set_defaults(run=_councils)
+    add_agents(commands).set_defaults(run=_agents)
     add_replay(commands).set_defaults(run=_replay)
     add_fork(commands).set_defaults(run=_fork)
     add_derive(commands).set_defaults(run=_derive)
@@ -180,11 +183,8 @@ def _add_reading(commands: Any) -> None:
 
     add_list(commands).set_defaults(run=_list)
     add_metrics(commands).set_defaults(run=_metrics)
-    for name, about in (
-        ("councils", "who there is to ask, and what they do now"),
-        ("status", "how the engine is: health, troubles, addresses, figures"),
-    ):
-        add_command(commands, name, about, name, url=True).set_defaults(run=_whole)
+    about = "how the engine is: health, troubles, addresses, figures"
+    add_command(commands, "status", about, "status", url=True).set_defaults(run=_status)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -388,12 +388,34 @@ def _deadletter(options: argparse.Namespace) -> None:
             replay_letters(bus, chosen, form, screen)
 
 
-def _whole(options: argparse.Namespace) -> None:
-    from commands.look import councils, status
+def _status(options: argparse.Namespace) -> None:
+    from commands.look import status
 
     with _client(options) as client:
-        does = {"councils": councils, "status": status}[options.command]
-        does(client, _form(options), _screen())
+        status(client, _form(options), _screen())
+
+
+def _councils(options: argparse.Namespace) -> None:
+    from commands.chamber import create, delete
+    from commands.look import councils
+
+    form, screen = _form(options), _screen()
+    with _client(options) as client:
+        match options.action:
+            case "create":
+                create(client, options, form, screen)
+            case "delete":
+                delete(client, options, form, screen)
+            case _:
+                councils(client, form, screen)
+
+
+def _agents(options: argparse.Namespace) -> None:
+    from commands.chamber import add, remove, seats
+
+    does = {"add": add, "remove": remove, "list": seats}[options.action]
+    with _client(options) as client:
+        does(client, options, _form(options), _screen())
 
 
 def _client(options: argparse.Namespace, say: Callable[[str], None] | None = None) -> Client:

@@ -17,11 +17,13 @@ from ray.serve.config import gRPCOptions
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from actors.appointing import Appointing
 from actors.crew import crew
 from actors.nats_server import free_port, require_free
 from actors.roster import Roster, roster
 from actors.supervisor import State, Supervisor
 from edges.chat_door import ChatDoor
+from edges.councils_door import CouncilsDoor
 from edges.desk import Desk
 from edges.grpc import GrpcDoor
 from edges.http import api
@@ -35,12 +37,13 @@ from engine.errors import SetupError, Unavailable
 NAME = "conclave"
 
 
-class Edge(OrdersDoor, TasksDoor, MetricsDoor, ChatDoor, GrpcDoor):
+class Edge(OrdersDoor, TasksDoor, MetricsDoor, CouncilsDoor, ChatDoor, GrpcDoor):
     """All doors with one desk behind them."""
 
     def __init__(self, config: Config, names: Roster, supervisor: DeploymentHandle[Any]) -> None:
         self._supervisor = supervisor
         self._desk = Desk(config, names, self._state)
+        self._desk.begin()
 
     async def _state(self) -> State:
         try:
@@ -54,7 +57,8 @@ class SupervisorReplica:
     """The one replica that sees to all actors."""
 
     def __init__(self, config: Config, names: Roster) -> None:
-        self._supervisor = Supervisor(config.bus, crew(config, names))
+        look = Appointing(config).look
+        self._supervisor = Supervisor(config.bus, crew(config, names), look)
         self._supervisor.start()
 
     async def state(self) -> State:

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from actors.attempts import RETURNS, TROUBLE, Attempts
 from actors.bus import Connection, connect
+from actors.charters import Charters
 from actors.convening import Convene, Convening
 from actors.deadletter import bury
 from actors.flights import Flights
@@ -26,6 +27,7 @@ from actors.routes import Route, Routes
 from actors.streams import DURABLES, Durable
 from actors.verdicts import arrived, bug
 from engine.arrival import Arrival
+from engine.charters import Fleet
 from engine.config import Config
 from engine.data import Data
 from engine.errors import InvalidEvent, Unavailable
@@ -70,7 +72,8 @@ class Bridge:
     An event that can never be done is buried first. Whatever else happens, the event stays on the
     bus and comes again, here or at another bridge: `convene` finds the work already done.
     `on_closed` is called when only a new process can help. `patience_s` bounds the attempts made
-    in place before an event is given back: it holds a slot that others wait for.
+    in place before an event is given back: it holds a slot that others wait for. `seated` hears
+    which councils there are, event by event.
     """
 
     def __init__(
@@ -79,7 +82,10 @@ class Bridge:
         convene: Convene,
         on_closed: Callable[[], None] = lambda: None,
         patience_s: float = 10.0,
+        seated: Callable[[Fleet], None] = lambda _fleet: None,
     ) -> None:
+        self._seated = seated
+        self._charters = Charters(lambda call: call(self._js), config)
         self._config, self._bus, self._convene = config, config.bus, convene
         self._on_closed, self._patience_s = on_closed, patience_s
         self._client: Connection | None = None
@@ -105,7 +111,7 @@ class Bridge:
         self._attempts = Attempts(self._js)
         self._receipts = Receipts(self._js, self._bus.ack_wait_s, self._note)
         convening = Convening(self._js, self._convene, self._patience_s, self._stopping, self._note)
-        self._routes = Routes(self._config, self._client, convening).all()
+        self._routes = Routes(self._config, self._client, convening, self._in_force).all()
         self._slots = [
             asyncio.create_task(self._slot(route.durable))
             for route in self._routes.values()
@@ -172,6 +178,12 @@ class Bridge:
         if not work.cancelled() and (error := work.exception()) is not None:
             self._note("bug", error)
             self._on_closed()
+
+    async def _in_force(self) -> Config:
+        """The councils there are now; whoever has to know them is told first."""
+        fleet = await self._charters.look()
+        self._seated(fleet)
+        return fleet.config
 
     async def _slot(self, durable: Durable) -> None:
         events = await self._js.pull_subscribe_bind(durable=durable.name, stream=durable.stream)

@@ -45,7 +45,8 @@ HISTORY_WITHIN_S = 5.0
 """A connected bus that tells no history in this time, for a restart perhaps, is not waited for."""
 LAST_WORDS_WITHIN_S = 5.0
 """What is not durable by then, or cannot be, is held."""
-CANCELLED = "it was cancelled on request"
+ENDINGS = {Stop.CANCEL: "it was cancelled on request", Stop.DISSOLVE: "its council was deleted"}
+"""What is said of a run that was stopped for good."""
 BREAKS = 8
 """What breaks off more often than this, with no turn finished in between, is given up."""
 VOTE_SHARE = 0.75
@@ -156,8 +157,8 @@ class Conduct:
     ) -> None:
         if run.ended:  # by one that could not wait for it to be durable
             await writer.ended()
-        elif run.why is Stop.CANCEL:
-            await self._end_without(run, writer, journal, "Cancelled", CANCELLED)
+        elif run.why in ENDINGS:
+            await self._end_without(run, writer, journal, "Cancelled", ENDINGS[run.why])
         elif transcript.broke_off >= BREAKS:
             why = f"it broke off {transcript.broke_off} times and finished no turn in between"
             await self._end_without(run, writer, journal, "Broken", why)
@@ -193,7 +194,8 @@ class Conduct:
     async def _deliberate(
         self, run: Run, writer: Writer, transcript: Transcript, origin: Origin, journal: Journal
     ) -> None:
-        count = await self._count(self._reach(run.task, origin.council))
+        council = transcript.council or origin.council
+        count = await self._count(self._reach(run.task, council))
         if not (transcript.task or run.terms.clips or run.task.origin):
             self._refuse_what_would_be_clipped(run.task, count)
         story = origin.story
@@ -245,18 +247,22 @@ class Conduct:
         """Hurry when only the reserve is left, by then also to callers who came meanwhile."""
         left = 0.0
         while left >= 0:
-            await asyncio.sleep(left)
-            left = min(ends - time.monotonic(), run.left_s) - reserve
+            await _rest(left, run)
+            kept = min(reserve, run.most_s * self._limits.decision_reserve)
+            left = min(ends - time.monotonic(), run.left_s) - kept
         bell.hurry.set()
-        await asyncio.sleep(reserve * VOTE_SHARE)
+        closes = time.monotonic() + kept * VOTE_SHARE
+        await _rest(kept * VOTE_SHARE, run)
+        left = min(closes - time.monotonic(), run.left_s * VOTE_SHARE)
+        await asyncio.sleep(max(left, 0.0))
         bell.close.set()
 
     async def _last_words(self, run: Run, writer: Writer, journal: Journal) -> None:
         """Write why the run stops: that it was cancelled, or that it waits to be resumed."""
         if run.ended:  # it came in the very moment of stopping
             await writer.ended()
-        elif run.why is Stop.CANCEL:
-            await self._end_without(run, writer, journal, "Cancelled", CANCELLED)
+        elif run.why in ENDINGS:
+            await self._end_without(run, writer, journal, "Cancelled", ENDINGS[run.why])
         elif run.records:
             writer.append(run.note(Suspended(reason="no caller waited for it any more")))
             await first(writer.flush(), journal.lost(), within_s=LAST_WORDS_WITHIN_S)
@@ -277,8 +283,8 @@ class Conduct:
         return await pool.speak(turn)
 
     def _reach(self, task: Task, council: Council) -> tuple[Pool, ...]:
-        """The pools on which the task's agents are seated; a fork may have another one."""
-        if not task.origin:
+        """The pools of the task's agents, which a fork and seats of before may have elsewhere."""
+        if not task.origin and council == self._council:
             return tuple(self._pools.values())
         found = self._pools_of(council.model_copy(update={"agents": agents(task, council)}))
         return tuple(
@@ -306,6 +312,14 @@ class Conduct:
                     f"has {cut.tokens} tokens and {cut.kept} fit: {self._council.role} takes "
                     f"{room} for rubric, requirements, text and context together",
                 )
+
+
+async def _rest(seconds: float, run: Run) -> None:
+    """Sleep, but no longer than to the moment in which the run is hastened."""
+    if run.hastened.is_set() or seconds <= 0:
+        await asyncio.sleep(seconds)
+    else:
+        await first(run.hastened.wait(), within_s=seconds)
 
 
 def _held(kept: Unwritten) -> History:

@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
-from functools import partial
 from typing import Literal
 
 from pydantic import Field
@@ -19,10 +18,12 @@ from actors.backlog import Backlog, Work
 from actors.conduct import Conduct, Pool, conflict
 from actors.journal import History, Journal
 from actors.line import Line
-from actors.outside import Outside
+from actors.outsiders import Outsiders
 from actors.run import Conclusion, Run, Stop, Terms
+from actors.seating import Seating
 from actors.sight import Context, Sight
-from engine.config import Config
+from engine.charters import Charter
+from engine.config import Config, OutsideAgent
 from engine.data import Data
 from engine.errors import (
     Away,
@@ -70,9 +71,10 @@ class CouncilHealth(Data):
 class CouncilActor:
     """The agents of one role and what they deliberate on now.
 
-    All state of record is in the journal: an actor that starts anew takes up accepted work by
-    itself and other work when it is asked for it, where the last one left it. `die` ends the
-    process when NATS closes the connection for good.
+    Who sits on it is looked up whenever something begins; `known` is what was changed about the
+    councils when it was made. All state of record is in the journal: an actor that starts anew
+    takes up accepted work by itself and other work when it is asked for it, where the last one
+    left it. `die` ends the process when NATS closes the connection for good.
     """
 
     def __init__(
@@ -81,12 +83,10 @@ class CouncilActor:
         role: str,
         pools: Callable[[Config, Council], Mapping[str, Pool]],
         die: Callable[[int], None] = os._exit,
+        known: tuple[Charter, ...] = (),
     ) -> None:
-        council = config.council(role)
-        assert council is not None, f"no council {role} in the configuration"
-        self._council, self._bus, self._die = council, config.bus, die
-        self._outside = Outside(config.bus, council.id, config.outside(role))
-        self._conduct = Conduct(council, config, partial(pools, config), self._outside.ask)
+        self._bus, self._die = config.bus, die
+        self._seating = Seating(config, role, pools, known)
         self._journal: Journal | None = None
         self._attendance = Attendance(self._deserted)
         self._runs: dict[str, Run] = {}
@@ -216,6 +216,35 @@ class CouncilActor:
             speaking=self._conduct.speaking,
         )
 
+    async def found(self, agent: OutsideAgent) -> OutsideAgent:
+        """An agent as it can be asked from here, its model named; Unavailable, InvalidRequest."""
+        return await self._outside.found(agent)
+
+    async def dissolve(self, within_s: float) -> None:
+        """Begin nothing more; what runs is decided within so many seconds, or ends undecided.
+
+        So does what was accepted. Returns when all of it is durable.
+        """
+        self._seating.close()
+        for run in self._runs.values():
+            run.hasten(within_s)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
+        for run in tuple(self._runs.values()):
+            run.stop(Stop.DISSOLVE)
+        await self.drain()
+        for work in await self._backlog().all():
+            await self._end_undecided(work)
+
+    async def _end_undecided(self, work: Work) -> None:
+        """End accepted work that nobody is at."""
+        self._accepted.add(work.task.id)
+        known = await self._opened().read(work.task.id)
+        if not known.ended:
+            run = self._start(Run(work.task, work.terms, why=Stop.DISSOLVE))
+            await run.over.wait()
+        await self._backlog().remove(work.task.id)
+
     async def drain(self) -> None:
         """Wait until nothing runs here and nothing is held for the bus."""
         while self._tasks:
@@ -246,8 +275,22 @@ class CouncilActor:
         except ConclaveError as trouble:
             log.warning("accepted work %s waits: %s", work.task.id, trouble)
 
+    @property
+    def _council(self) -> Council:
+        return self._seating.council
+
+    @property
+    def _conduct(self) -> Conduct:
+        return self._seating.conduct
+
+    @property
+    def _outside(self) -> Outsiders:
+        return self._seating.outsiders
+
     async def _run(self, task: Task, terms: Terms) -> Run:
         """The run of a task, started if it is not under way; one for each id."""
+        if task.id not in self._runs:
+            await self._seating.renew(self._opened())
         while (run := self._runs.get(task.id)) is not None and (run.why or run.task != task):
             if run.why is not None:
                 await run.over.wait()

@@ -15,6 +15,7 @@ from actors.patience import pauses
 from actors.roster import NAMESPACE, PREFIX, Roster
 from actors.run import Conclusion, Terms
 from actors.sight import Context, Sight
+from engine.config import OutsideAgent
 from engine.errors import Broken, ConclaveError, DeadlineExceeded, InvalidRequest, Unavailable
 from engine.events import END, Record
 from engine.fanout import ended, merge
@@ -25,6 +26,7 @@ READ_WITHIN_S = 5.0
 CONTEXT_WITHIN_S = 20.0
 """It needs an engine's tokenizer, and so one that answers."""
 CANCEL_WITHIN_S = 15.0
+FOUND_WITHIN_S = 20.0
 ACCEPT_WITHIN_S = 120.0
 """Accepting begins the work, so it waits for an engine that may still start."""
 WAY_BACK_S = 2.0
@@ -78,6 +80,10 @@ class Councils:
     ) -> None:
         self._names, self._find, self._patience_s = roster.councils, find, patience_s
         self._call, self._streamed = call, streamed
+
+    def rename(self, roster: Roster) -> None:
+        """Know the councils by these names from now on."""
+        self._names = roster.councils
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -182,6 +188,12 @@ class Councils:
         """End a deliberation without a decision; NotFound, Ended, or Unavailable."""
         ref = self._handle_of(role).cancel.remote(task_id)
         found: Conclusion = await self._answer(role, ref, CANCEL_WITHIN_S)
+        return found
+
+    async def found(self, role: str, agent: OutsideAgent) -> OutsideAgent:
+        """An agent as its council can ask it; Unavailable, InvalidRequest."""
+        ref = self._handle_of(role).found.remote(agent)
+        found: OutsideAgent = await self._answer(role, ref, FOUND_WITHIN_S)
         return found
 
     async def health(self, role: str) -> CouncilHealth | None:

@@ -17,8 +17,9 @@ from actors.council import CouncilActor
 from actors.councils import Councils, find_actor
 from actors.engine_args import engine_env
 from actors.pool import AgentPool
-from actors.roster import NAMESPACE, Roster
+from actors.roster import NAMESPACE, Roster, living, roster
 from actors.run import Terms
+from engine.charters import Charter, Fleet, in_force
 from engine.config import Config, PoolConfig
 from engine.errors import Unavailable
 from engine.events import Record
@@ -44,15 +45,19 @@ class Seat(NamedTuple):
     fill: Callable[[], Any]
 
 
-def crew(config: Config, roster: Roster) -> list[Seat]:
-    """Every actor of the roster, in the order in which they are best started."""
+def crew(config: Config, roster: Roster, known: tuple[Charter, ...] = ()) -> list[Seat]:
+    """Every actor of the roster, in the order in which they are best started.
+
+    `known` is what was changed since the configuration; the roster is of what is in force then.
+    """
+    pools = in_force(config, known).config.pools
     agents = [
-        Seat(name, "agent", partial(_agent, name, pool, replica, config.pools[pool]))
+        Seat(name, "agent", partial(_agent, name, pool, replica, pools[pool]))
         for pool, names in roster.agents.items()
         for replica, name in enumerate(names)
     ]
     councils = [
-        Seat(name, "council", partial(_council, name, role, config, roster))
+        Seat(name, "council", partial(_council, name, role, config, known))
         for role, name in roster.councils.items()
     ]
     return [*agents, *councils, Seat(roster.bridge, "bridge", partial(_bridge, config, roster))]
@@ -61,8 +66,8 @@ def crew(config: Config, roster: Roster) -> list[Seat]:
 class CouncilProcess(CouncilActor):
     """A council actor that has a process of its own."""
 
-    def __init__(self, config: Config, role: str, roster: Roster) -> None:
-        super().__init__(config, role, partial(pools_of, roster))
+    def __init__(self, config: Config, role: str, known: tuple[Charter, ...] = ()) -> None:
+        super().__init__(config, role, pools_of, known=known)
         calm()
 
 
@@ -73,7 +78,7 @@ class BridgeActor:
         self, config: Config, roster: Roster, die: Callable[[int], None] = os._exit
     ) -> None:
         self._councils = Councils(roster, patience_s=COUNCIL_AWAY_S)
-        self._bridge = Bridge(config, self._end_of, lambda: die(1))
+        self._bridge = Bridge(config, self._end_of, lambda: die(1), seated=self._seat)
         self._started = False
         self._starting = asyncio.Lock()
 
@@ -89,6 +94,9 @@ class BridgeActor:
         """Take no more events and let those under way end, or give them back."""
         await self._bridge.stop()
 
+    def _seat(self, fleet: Fleet) -> None:
+        self._councils.rename(living(fleet))
+
     async def _end_of(self, task: Task) -> Record:
         """The durable end: an event must not be acknowledged for less."""
         conclusion = await self._councils.conclude(task, ON_THE_BUS)
@@ -97,12 +105,12 @@ class BridgeActor:
         return conclusion.records[-1]
 
 
-def pools_of(roster: Roster, config: Config, council: Council) -> dict[str, AgentPool]:
+def pools_of(config: Config, council: Council) -> dict[str, AgentPool]:
     """A council's way to each pool its agents are seated on; one that is gone is left out."""
+    names = roster(config).agents
     wanted = dict.fromkeys(a.pool for a in council.agents if a.pool in config.pools)
     return {
-        name: AgentPool(name, config.pools[name], partial(_replica, roster.agents[name]))
-        for name in wanted
+        name: AgentPool(name, config.pools[name], partial(_replica, names[name])) for name in wanted
     }
 
 
@@ -120,8 +128,8 @@ def _agent(name: str, pool: str, replica: int, config: PoolConfig) -> Any:
     return _create(AgentActor, name, options, pool, replica, config)
 
 
-def _council(name: str, role: str, config: Config, roster: Roster) -> Any:
-    return _create(CouncilProcess, name, {"num_cpus": 0}, config, role, roster)
+def _council(name: str, role: str, config: Config, known: tuple[Charter, ...]) -> Any:
+    return _create(CouncilProcess, name, {"num_cpus": 0}, config, role, known)
 
 
 def _bridge(config: Config, roster: Roster) -> Any:

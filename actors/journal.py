@@ -186,6 +186,10 @@ class Journal:
         """The work of a role that was accepted and has not ended."""
         return Backlog(self._line, role)
 
+    async def ask(self, call: Callable[[JetStreamContext], Awaitable[T]]) -> T:
+        """What the bus answers to something that is not about the journal; Away."""
+        return await self._line.ask(call)
+
     async def story(self, id: str, bus: BusConfig) -> Story | None:
         """What is known of a story, as much as is shown; None where nothing is. Away."""
         return await self._line.ask(lambda js: Stories(js, bus).of(id))

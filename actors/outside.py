@@ -43,6 +43,14 @@ class Outside:
         self._client: Connection | None = None
         self._connecting: Flights[Connection] = Flights()
 
+    def know(self, agent: OutsideAgent) -> None:
+        """One more that may be asked, and may answer."""
+        self._agents[agent.id] = agent
+
+    def forget(self, agent_id: str) -> None:
+        """It is not asked over the bus any more."""
+        self._agents.pop(agent_id, None)
+
     @property
     def ignored(self) -> Counter[str]:
         """How many responses were ignored, by the reason."""

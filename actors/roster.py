@@ -7,12 +7,14 @@ upgrade makes new actors beside the old ones instead of talking to code of yeste
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from engine.config import Config
+from engine.charters import Fleet
+from engine.config import Config, CouncilConfig
 from engine.data import Data
 
 NAMESPACE = "conclave"
@@ -27,8 +29,11 @@ class Roster(Data):
     bridge: str
 
 
-def roster(config: Config) -> Roster:
-    """The names that follow from the configuration and from the code that runs it."""
+def roster(config: Config, numbers: Mapping[str, int] | None = None) -> Roster:
+    """The names that follow from the configuration and from the code that runs it.
+
+    `numbers` tell a role's council from the one that had its name before.
+    """
     agents = {
         name: tuple(
             f"{PREFIX}agent:{name}:{replica}:{_fingerprint(pool)}"
@@ -37,12 +42,27 @@ def roster(config: Config) -> Roster:
         for name, pool in config.pools.items()
     }
     councils = {
-        council.role: f"{PREFIX}council:{council.role}:"
-        + _fingerprint(council, config.bus, *(config.pools[name] for name in council.pools))
+        council.role: _council(council, config, (numbers or {}).get(council.role, 0))
         for council in config.councils
     }
     bridge = f"{PREFIX}bridge:{_fingerprint(config)}"
     return Roster(agents=agents, councils=councils, bridge=bridge)
+
+
+def living(fleet: Fleet) -> Roster:
+    """The names of the actors of what is in force.
+
+    A council keeps its name while agents join and leave it, the bridge whatever becomes of them.
+    """
+    numbers = {role: charter.number for role, charter in fleet.charters.items()}
+    names = roster(fleet.founded, numbers)
+    return names.model_copy(update={"bridge": roster(fleet.base).bridge})
+
+
+def _council(council: CouncilConfig, config: Config, number: int) -> str:
+    pools = (config.pools[name] for name in council.pools)
+    again = f"{number}:" if number else ""
+    return f"{PREFIX}council:{council.role}:{again}{_fingerprint(council, config.bus, *pools)}"
 
 
 def _fingerprint(*parts: BaseModel) -> str:

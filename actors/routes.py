@@ -38,6 +38,10 @@ Settle = Callable[[Arrival], Awaitable[tuple[Warned, ...]]]
 """Does all that an event asks for; what had to be understood. InvalidEvent, Unavailable, Broken."""
 
 
+InForce = Callable[[], Awaitable[Config]]
+"""The configuration with the councils there are now; Unavailable where the bus does not say."""
+
+
 class Route(NamedTuple):
     """A durable, how many of its events are worked on at once, and what settles one."""
 
@@ -47,13 +51,15 @@ class Route(NamedTuple):
 
 
 class Routes:
-    """The meaning of every inbound subject."""
+    """The meaning of every inbound subject; `in_force` says what holds when an event comes."""
 
-    def __init__(self, config: Config, client: Connection, convening: Convening) -> None:
+    def __init__(
+        self, config: Config, client: Connection, convening: Convening, in_force: InForce
+    ) -> None:
         self._config, self._client, self._convening = config, client, convening
+        self._in_force = in_force
         self._stories = Stories(client.streams(), config.bus)
         self._settled = Lately()
-        self._roles = tuple(council.role for council in config.councils)
 
     def all(self) -> dict[str, Route]:
         """The routes by the names of their durables."""
@@ -73,7 +79,8 @@ class Routes:
     async def plan(self, arrival: Arrival) -> tuple[Warned, ...]:
         """An approved plan: every role decides, then the world is told that all have."""
         event = planning.plan_approved(arrival, self._config.bus.max_event_bytes)
-        tasks = planning.tasks(event, self._roles)
+        councils = (await self._in_force()).councils
+        tasks = planning.tasks(event, tuple(council.role for council in councils))
         digest = digest_of_all(tasks)
         if digest in self._settled:
             return event.warnings
@@ -90,7 +97,7 @@ class Routes:
     async def transition(self, arrival: Arrival) -> tuple[Warned, ...]:
         """A story has entered a phase: the world is told, then the phase's roles decide."""
         event = transitioned(arrival, self._config.bus.max_event_bytes)
-        tasks = phase_tasks(event, self._config.phases)
+        tasks = phase_tasks(event, (await self._in_force()).phases)
         await self._claim(phase_changed(event), "transition")
         await self._convening.ends(tasks)
         return event.warnings
@@ -105,7 +112,7 @@ class Routes:
 
     async def request(self, arrival: Arrival) -> tuple[Warned, ...]:
         """A council is asked."""
-        event = requested(arrival, self._config)
+        event = requested(arrival, await self._in_force())
         digest = digest_of_all((event.task,))
         if digest not in self._settled:
             await self._convening.ends((event.task,))

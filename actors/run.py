@@ -55,6 +55,7 @@ class Stop(StrEnum):
 
     SUSPEND = "suspend"
     CANCEL = "cancel"
+    DISSOLVE = "dissolve"  # the council was deleted, and the time to decide is over
 
 
 class Run:
@@ -62,7 +63,8 @@ class Run:
 
     A reader has a place in one shared list and no queue of its own, so a slow one costs nothing
     and stalls nobody. `driver` is the task that drives it; `over` is set when that is gone.
-    `why` says that it is to stop, or not to begin; `failure` what kept it from its end.
+    `why` says that it is to stop, or not to begin; `failure` what kept it from its end. Once it is
+    `hastened`, it has `most_s` seconds in all.
     """
 
     def __init__(self, task: Task, terms: Terms | None = None, why: Stop | None = None) -> None:
@@ -71,15 +73,24 @@ class Run:
         self.driver: asyncio.Task[None] | None = None
         self.over = asyncio.Event()
         self.failure: Exception | None = None
+        self.most_s = math.inf
+        self.hastened = asyncio.Event()
         self._until = self._latest(self.terms)
         self._closed = False
         self._news = asyncio.Event()
 
     def join(self, terms: Terms) -> None:
         """One more caller: the run takes as long as the most patient of them allows."""
-        self._until = max(self._until, self._latest(terms))
+        if not self.hastened.is_set():
+            self._until = max(self._until, self._latest(terms))
         if terms.detached:
             self.terms = self.terms.model_copy(update={"detached": True})
+
+    def hasten(self, most_s: float) -> None:
+        """Have it decided within so many seconds from now, whatever its callers allow."""
+        self.most_s = most_s
+        self._until = min(self._until, time.monotonic() + most_s)
+        self.hastened.set()
 
     @property
     def left_s(self) -> float:

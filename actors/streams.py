@@ -40,6 +40,7 @@ ATTEMPTS = "conclave-attempts"
 STORIES = "conclave-stories"
 TEXTS = "conclave-texts"
 TEXTS_STREAM = f"OBJ_{TEXTS}"
+COUNCILS = "conclave-councils"
 OPEN = "conclave-open"
 """The bucket of accepted work that has not ended."""
 
@@ -164,6 +165,7 @@ BUCKETS: tuple[StreamConfig, ...] = (
     _bucket(FLOORS),
     _bucket(ATTEMPTS, 45 * DAY),
     _bucket(STORIES),
+    _bucket(COUNCILS),
     _bucket(OPEN, 45 * DAY),
     _objects(TEXTS, 45),
 )

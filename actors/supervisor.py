@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import ray
 from ray.exceptions import RayTaskError
@@ -17,10 +17,12 @@ from actors.councils import find_actor, named_actors
 from actors.crew import Kind, Seat
 from actors.patience import BROKEN, pauses, said
 from actors.provision import provision
+from actors.retiring import kin, retire
 from actors.roster import PREFIX
 from engine.config import BusConfig
 from engine.data import Data
 from engine.errors import ConclaveError, SetupError
+from engine.fanout import ended, together
 
 log = logging.getLogger("conclave.supervisor")
 
@@ -34,13 +36,9 @@ STABLE_S = 60.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 30.0
 BUS_PAUSE_S = 2.0
 """The longest pause before the bus is looked for again: whoever brings it back waits for us."""
-DRAIN_WITHIN_S = 30.0
 REACH_WITHIN_S = 5.0
 LOOK_BACK_AFTER_S = 30.0
 """An old supervisor may outlive the start of its successor by seconds and fill its seats again."""
-
-UNDRAINED = (ActorAway, TimeoutError, ConclaveError, RayTaskError, AttributeError)
-"""What an actor of another version may answer to `drain`, which it may not even have."""
 
 
 class Post(Data):
@@ -56,32 +54,52 @@ class Post(Data):
 class State(Data):
     """The whole as the supervisor sees it, who is there `since` then, in Unix seconds.
 
-    `bus` says what keeps the bus from being provisioned.
+    `bus` says what keeps the bus from being provisioned, `councils` which changes of councils do
+    not fit the configuration.
     """
 
     since: float
     bus: str
     posts: tuple[Post, ...]
+    councils: tuple[str, ...] = ()
 
     @property
     def troubles(self) -> list[str]:
         """What is not as it should be, a line each; nothing when all is ready and well."""
-        away = [f"bus: {self.bus}"] if self.bus else []
+        away = [*([f"bus: {self.bus}"] if self.bus else []), *self.councils]
         unready = (post for post in self.posts if post.state != "ready" or post.reason)
         return away + [f"{post.name}: {post.state} {post.reason}".rstrip() for post in unready]
+
+
+class Wanted(NamedTuple):
+    """The seats that there are to be, and what of the councils cannot be as it should."""
+
+    seats: Sequence[Seat]
+    troubles: tuple[str, ...]
+
+
+Look = Callable[[], Awaitable[Wanted]]
+"""Says what is wanted now; Unavailable where that cannot be told."""
 
 
 class Supervisor:
     """Sees to it that every seat is filled, one task for each of them.
 
     Old actors, of another configuration or code, are drained and removed first: their engines
-    hold what the new ones need.
+    hold what the new ones need. `look` says which seats there are now, again and again: a council
+    that is none of them any more is dissolved, then goes the pool that it had for itself.
     """
 
-    def __init__(self, bus: BusConfig, seats: Sequence[Seat]) -> None:
-        self._bus, self._seats = bus, seats
+    def __init__(self, bus: BusConfig, seats: Sequence[Seat], look: Look | None = None) -> None:
+        self._bus, self._look = bus, look
+        self._seats = {seat.name: seat for seat in seats}
         self._posts = {seat.name: Post(name=seat.name, kind=seat.kind) for seat in seats}
+        self._begun = False
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._broke: asyncio.Queue[BaseException] = asyncio.Queue()
         self._bus_trouble = "not provisioned yet"
+        self._misfits: tuple[str, ...] = ()
         self._work: asyncio.Task[None] | None = None
         self._since = time.time()
 
@@ -102,21 +120,115 @@ class Supervisor:
 
     def state(self) -> State:
         """How everything stands, as last seen."""
-        return State(since=self._since, bus=self._bus_trouble, posts=tuple(self._posts.values()))
+        return State(
+            since=self._since,
+            bus=self._bus_trouble,
+            posts=tuple(self._posts.values()),
+            councils=self._misfits,
+        )
 
     async def _supervise(self) -> None:
-        await self._remove_strangers()
-        await asyncio.gather(self._look_back(), self._provide_bus(), *map(self._keep, self._seats))
+        try:
+            sure = await self._renew()
+            await self._remove_strangers(sure=sure)
+            self._begun = True
+            for name in self._seats:
+                self._begin(name)
+            works = (
+                self._look_back(),
+                self._provide_bus(),
+                self._follow(sure=sure),
+                self._breaks(),
+            )
+            await together(works)
+        finally:
+            await ended(*self._keepers.values(), *self._leaving)
 
     async def _look_back(self) -> None:
         await asyncio.sleep(LOOK_BACK_AFTER_S)
-        await self._remove_strangers()
+        await self._remove_strangers(sure=self._look is None)
 
-    async def _remove_strangers(self) -> None:
-        """Drain and kill the actors of ours that no seat is for: bridges first, they bring work."""
+    async def _follow(self, *, sure: bool) -> None:
+        """See which seats there are to be, for ever."""
+        while self._look is not None:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if await self._renew() and not sure:
+                sure = True
+                await self._remove_strangers(sure=True)
+
+    async def _renew(self) -> bool:
+        """Whether it is known which seats there are to be; then they are kept, and no others."""
+        if self._look is None:
+            return True
+        try:
+            async with asyncio.timeout(REACH_WITHIN_S):
+                wanted = await self._look()
+        except (ConclaveError, TimeoutError) as trouble:
+            log.info("the seats are as last known: %s", said(trouble))
+            return False
+        self._misfits = wanted.troubles
+        await self._appoint(wanted.seats)
+        return True
+
+    async def _appoint(self, seats: Sequence[Seat]) -> None:
+        """Have these seats and no others."""
+        before, self._seats = self._seats, {seat.name: seat for seat in seats}
+        self._posts = {
+            seat.name: self._posts.get(seat.name) or Post(name=seat.name, kind=seat.kind)
+            for seat in seats
+        }
+        gone = [name for name in before if name not in self._seats]
+        for name in gone:
+            if (keeper := self._keepers.pop(name, None)) is not None:
+                await ended(keeper)
+        if gone:
+            self._dismiss(gone)
+        if self._begun:
+            for name in self._seats.keys() - self._keepers.keys():
+                self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        """Keep a seat; what breaks that ends the watching."""
+        keeper = asyncio.create_task(self._keep(name), name=f"keeping {name}")
+        keeper.add_done_callback(self._ended)
+        self._keepers[name] = keeper
+
+    def _ended(self, keeper: asyncio.Task[None]) -> None:
+        if not keeper.cancelled() and (bug := keeper.exception()) is not None:
+            self._broke.put_nowait(bug)
+
+    async def _breaks(self) -> None:
+        raise await self._broke.get()
+
+    async def _remove_strangers(self, *, sure: bool) -> None:
+        """Remove the actors of ours that no seat is for: bridges first, they bring work.
+
+        Those of other versions are drained and gone when it returns. What has no successor is
+        dismissed, but only where it is `sure` that it should have none.
+        """
         names = [n for n in await asyncio.to_thread(named_actors) if n not in self._posts]
+        known = {kin(name) for name in self._posts}
         for kind in ("bridge", "council", "agent"):
-            await asyncio.gather(*(_retire(n) for n in names if n.startswith(f"{PREFIX}{kind}:")))
+            older = (n for n in names if n.startswith(f"{PREFIX}{kind}:") and kin(n) in known)
+            await asyncio.gather(*map(retire, older))
+        if sure:
+            self._dismiss([name for name in names if kin(name) not in known])
+
+    def _dismiss(self, names: Sequence[str]) -> None:
+        """Let go of actors that are not wanted any more, in the background."""
+        leaving = asyncio.create_task(self._dismissed(names))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        leaving.add_done_callback(self._ended)
+
+    async def _dismissed(self, names: Sequence[str]) -> None:
+        """Councils first, their pools last; once more where one was in the making meanwhile."""
+        for pause in (0.0, LOOK_BACK_AFTER_S):
+            await asyncio.sleep(pause)
+            for kind in ("bridge", "council", "agent"):
+                there = [n for n in names if n.startswith(f"{PREFIX}{kind}:")]
+                work = (retire(n, dissolves=True) for n in there if n not in self._posts)
+                await asyncio.gather(*work)
 
     async def _provide_bus(self) -> None:
         for pause in pauses(FIRST_PAUSE_S, BUS_PAUSE_S):
@@ -131,10 +243,11 @@ class Supervisor:
                 return
             await asyncio.sleep(pause)
 
-    async def _keep(self, seat: Seat) -> None:
+    async def _keep(self, name: str) -> None:
         """Keep the seat filled; an actor that does not last is made anew ever more slowly."""
         waits, well_since = pauses(FIRST_PAUSE_S, LAST_PAUSE_S), time.monotonic()
         while True:
+            seat = self._seats[name]
             handle = await asyncio.to_thread(find_actor, seat.name)
             if handle is None:
                 await self._fill(seat)
@@ -225,16 +338,3 @@ async def _provision(bus: BusConfig) -> None:
         await provision(client.streams(), bus)
     finally:
         await client.leave()
-
-
-async def _retire(name: str) -> None:
-    handle = await asyncio.to_thread(find_actor, name)
-    if handle is None:
-        return
-    log.info("%s is of another version: draining it", name)
-    try:
-        async with asyncio.timeout(DRAIN_WITHIN_S):
-            await call(handle.drain.remote())
-    except UNDRAINED as error:
-        log.warning("%s ends undrained: %s", name, said(error))
-    ray.kill(handle)

@@ -8,6 +8,8 @@ from edges.asked import DeliberationRequest
 from edges.forking import ForkRequest
 from edges.orders import OrchestrationRequest
 from edges.tasks import ContextRequest, DerivationRequest
+from engine.founding import NewCouncil
+from engine.joining import NewAgent
 from engine.posted import PlanningEvent
 
 __all__ = [
@@ -18,6 +20,8 @@ __all__ = [
     "DeliberationRequest",
     "DerivationRequest",
     "ForkRequest",
+    "NewAgent",
+    "NewCouncil",
     "OrchestrationRequest",
     "PlanningEvent",
     "Refused",

@@ -25,9 +25,11 @@ from edges.asked import DeliberationRequest
 from edges.forking import ForkRequest
 from edges.orders import Accepted, Orchestration, OrchestrationRequest
 from edges.tasks import ContextRequest, Derivation, DerivationRequest, TaskContext
-from edges.views import CouncilInfo, Metrics, Status, StoryView
+from edges.views import Changed, CouncilInfo, Created, Deleted, Metrics, Status, StoryView
 from engine.errors import ConclaveError, Unavailable
 from engine.events import Record
+from engine.founding import NewCouncil
+from engine.joining import NewAgent
 from engine.posted import PlanningEvent
 from engine.results import Result, result
 from engine.transcript import Transcript
@@ -140,6 +142,22 @@ class AsyncClient:
     async def councils(self) -> tuple[CouncilInfo, ...]:
         """Every council and how it stands."""
         return await self._ask(calls.councils())
+
+    async def create_council(self, request: NewCouncil | Fields) -> Created:
+        """Create a council; returns when it can deliberate, or says why it cannot."""
+        return await self._ask(calls.create_council(request))
+
+    async def delete_council(self, role: str) -> Deleted:
+        """Have a council take no new work; what it is at ends within a minute."""
+        return await self._ask(calls.delete_council(role))
+
+    async def register(self, role: str, request: NewAgent | Fields) -> Changed:
+        """Seat an agent on a council, from the next deliberation on."""
+        return await self._ask(calls.register(role, request))
+
+    async def unregister(self, role: str, agent_id: str) -> Changed:
+        """Leave an agent's seat empty, from the next deliberation on."""
+        return await self._ask(calls.unregister(role, agent_id))
 
     async def status(self) -> Status:
         """How the whole stands."""

@@ -20,14 +20,19 @@ from edges.asked import DeliberationRequest
 from edges.forking import ForkRequest
 from edges.orders import Accepted, Orchestration, OrchestrationRequest
 from edges.tasks import ContextRequest, Derivation, DerivationRequest, TaskContext
-from edges.views import CouncilInfo, Metrics, Status, StoryView
+from edges.views import Changed, CouncilInfo, Created, Deleted, Metrics, Status, StoryView
 from engine.data import Data
 from engine.errors import InvalidRequest
+from engine.founding import NewCouncil
+from engine.joining import NewAgent
 from engine.posted import PlanningEvent
 from engine.results import Result
 
 PATH = "/v1/deliberations"
 ORCHESTRATIONS = "/v1/orchestrations"
+COUNCILS = "/v1/councils"
+CREATED_WITHIN_S = 330.0
+"""The server gives the engines of a new council five minutes to start."""
 DECIDED_WITHIN_S = 1000.0
 """What is deliberated on may take all the time that a server allows one by default."""
 LATER = {"Prefer": "respond-async"}
@@ -134,7 +139,37 @@ def metrics(metric_type: str, time_range_ms: int) -> Call[Metrics]:
 
 def councils() -> Call[tuple[CouncilInfo, ...]]:
     """Every council."""
-    return Call("GET", "/v1/councils", TypeAdapter(tuple[CouncilInfo, ...]))
+    return Call("GET", COUNCILS, TypeAdapter(tuple[CouncilInfo, ...]))
+
+
+def create_council(request: NewCouncil | Fields) -> Call[Created]:
+    """Create a council: the server gives its engines five minutes to start."""
+    sent = _encoded(_fields(request))
+    return Call(
+        "POST",
+        COUNCILS,
+        TypeAdapter(Created),
+        repeatable=False,
+        body=sent,
+        timeout_s=CREATED_WITHIN_S,
+    )
+
+
+def delete_council(role: str) -> Call[Deleted]:
+    """Have a council take no new work."""
+    return Call("DELETE", _council(role), TypeAdapter(Deleted), repeatable=False)
+
+
+def register(role: str, request: NewAgent | Fields) -> Call[Changed]:
+    """Seat an agent."""
+    path, sent = f"{_council(role)}/agents", _encoded(_fields(request))
+    return Call("POST", path, TypeAdapter(Changed), repeatable=False, body=sent)
+
+
+def unregister(role: str, agent_id: str) -> Call[Changed]:
+    """Leave a seat empty."""
+    path = f"{_council(role)}/agents/{_quoted(agent_id)}"
+    return Call("DELETE", path, TypeAdapter(Changed), repeatable=False)
 
 
 def status() -> Call[Status]:
@@ -191,6 +226,10 @@ def _keyed(key: str) -> dict[str, str]:
 
 def _path(id: str) -> str:
     return f"{PATH}/{_quoted(id)}"
+
+
+def _council(role: str) -> str:
+    return f"{COUNCILS}/{_quoted(role)}"
 
 
 def _quoted(id: str) -> str:

@@ -24,9 +24,11 @@ from edges.asked import DeliberationRequest
 from edges.forking import ForkRequest
 from edges.orders import Accepted, Orchestration, OrchestrationRequest
 from edges.tasks import ContextRequest, Derivation, DerivationRequest, TaskContext
-from edges.views import CouncilInfo, Metrics, Status, StoryView
+from edges.views import Changed, CouncilInfo, Created, Deleted, Metrics, Status, StoryView
 from engine.errors import ConclaveError, Unavailable
 from engine.events import Record
+from engine.founding import NewCouncil
+from engine.joining import NewAgent
 from engine.posted import PlanningEvent
 from engine.results import Result, result
 from engine.transcript import Transcript
@@ -141,6 +143,22 @@ class Client:
     def councils(self) -> tuple[CouncilInfo, ...]:
         """Every council and how it stands."""
         return self._ask(calls.councils())
+
+    def create_council(self, request: NewCouncil | Fields) -> Created:
+        """Create a council; returns when it can deliberate, or says why it cannot."""
+        return self._ask(calls.create_council(request))
+
+    def delete_council(self, role: str) -> Deleted:
+        """Have a council take no new work; what it is at ends within a minute."""
+        return self._ask(calls.delete_council(role))
+
+    def register(self, role: str, request: NewAgent | Fields) -> Changed:
+        """Seat an agent on a council, from the next deliberation on."""
+        return self._ask(calls.register(role, request))
+
+    def unregister(self, role: str, agent_id: str) -> Changed:
+        """Leave an agent's seat empty, from the next deliberation on."""
+        return self._ask(calls.unregister(role, agent_id))
 
     def status(self) -> Status:
         """How the whole stands."""

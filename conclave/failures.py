@@ -21,6 +21,7 @@ from engine.errors import (
     SpeechFailed,
     Superseded,
     Unavailable,
+    Unmet,
 )
 
 GATEWAY = (502, 503, 504)
@@ -94,6 +95,7 @@ PARTS: dict[type[ConclaveError], tuple[str, ...]] = {
     SetupError: (". ",),
     InvalidRequest: (": ",),
     InvalidEvent: (" at ", ": "),
+    Unmet: ("; ",),
 }
 """What stands between the arguments of an error in its line, where it has more than one."""
 

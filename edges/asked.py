@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, JsonValue, StringConstraints, ValidationError
 
@@ -18,6 +18,8 @@ from engine.errors import InvalidEvent, InvalidRequest, TooLarge
 from engine.options import Options
 from engine.policies import POLICIES, settle
 from engine.types import Council, Task
+
+Kind = TypeVar("Kind", bound=Data)
 
 MOST_DIGITS = 12
 
@@ -125,10 +127,10 @@ def _whole(schema: Any, parts: dict[str, Any]) -> Any:
     return {name: _whole(value, parts) for name, value in schema.items()}
 
 
-def read_request(body: bytes) -> DeliberationRequest:
+def read_as(kind: type[Kind], body: bytes) -> Kind:
     """A request out of JSON; InvalidRequest names the first field that is wrong."""
     try:
-        return DeliberationRequest.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         raise invalid(error) from error
 

@@ -1,10 +1,29 @@
-"""The body of a request over HTTP, read within a cap; knows nothing of what it says."""
+"""Bodies of requests, read within a cap, and how a route tells of them; knows nothing of paths."""
 
 from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
 
 from fastapi import Request
 
 from edges.asked import too_large
+from edges.refusals import Problem
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How a route's refusals are documented."""
+    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": content}
+        for status in (*statuses, 500, 503)
+    }
+
+
+def body_of(schema: dict[str, Any]) -> dict[str, Any]:
+    """How a route's body is documented: it is read by ourselves, within a cap."""
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 async def read_within(request: Request, most: int) -> bytes:

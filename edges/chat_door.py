@@ -12,13 +12,13 @@ from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from actors.progress import step
-from edges.bodies import read_within
+from edges.bodies import body_of, read_within
 from edges.chat_answer import Answer, Chunk, Completion, first_chunk
 from edges.chat_errors import CHAT, MODELS, ChatRefusal, chat_error
 from edges.chat_models import Model, Models, model, models
 from edges.chat_request import ChatRequest, read_chat
 from edges.desk import Desk
-from edges.http import api, body_of
+from edges.http import api
 from edges.refusals import in_one_line
 from edges.sse import MEDIA_TYPE
 from engine.errors import Broken, ConclaveError, InvalidRequest

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal, TypeVar
+
+from nats.js import JetStreamContext
 
 from actors.bus import shown
 from actors.calls import ActorAway, call
+from actors.charters import Charters
 from actors.conduct import conflict
+from actors.council import CouncilHealth
 from actors.councils import Councils, Find, find_actor
 from actors.crew import Kind
 from actors.figures import Figures
@@ -19,15 +24,17 @@ from actors.journal import Journal
 from actors.line import Line
 from actors.listing import Page, Wanted
 from actors.posting import post
-from actors.roster import Roster
+from actors.roster import Roster, living
 from actors.run import Conclusion, Terms
 from actors.sight import Context, Sight
 from actors.supervisor import Post, State
 from edges.asked import DeliberationRequest, seconds
+from edges.chamber import Chamber, seats_of
 from edges.forking import ForkRequest
 from edges.orders import Accepted
 from edges.views import BusStatus, CouncilInfo, PoolStatus, Standing, Stats, Status, StoryView
 from engine.caps import council_of
+from engine.charters import Fleet, in_force
 from engine.config import Config
 from engine.data import Data
 from engine.errors import Away, ConclaveError, InvalidRequest, NotFound, Unavailable
@@ -37,7 +44,13 @@ from engine.posted import PlanningEvent, posted
 from engine.transcript import fold
 from engine.types import OUTSIDE, Task
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 DURABLE_WITHIN_S = 5.0
+SEEN_EVERY_S = 0.5
+"""A change of councils through another replica is seen within this time."""
 ANSWER_WITHIN_S = 3.0
 """How long a question about how things stand may take, where asking again costs nothing."""
 
@@ -68,6 +81,11 @@ class Desk:
         self._names, self._state, self._find = names, state, find
         self._councils = Councils(names, find)
         self._journal: Journal | None = None
+        self._fleet = in_force(config)
+        self._following: asyncio.Task[None] | None = None
+        self.chamber = Chamber(
+            Charters(self._ask, config), self._councils, self.standing, self._seat
+        )
 
     def admit(self, request: DeliberationRequest, key: str = "") -> Task:
         """The task of a request, checked; `key` is an idempotency key instead of a task_id."""
@@ -99,6 +117,10 @@ class Desk:
         known = fold(history.records).task
         if known is not None and known != task:
             raise conflict(task)
+
+    def begin(self) -> None:
+        """See from now on which councils there are; needs a running event loop."""
+        self._following = asyncio.create_task(self._follow_councils(), name="councils in force")
 
     def allowance(self, task: Task, timeout_ms: str = "") -> float:
         """Seconds until the decision must be there: the least of what task, caller, server say."""
@@ -241,8 +263,28 @@ class Desk:
 
     async def councils(self) -> list[CouncilInfo]:
         """Every council and how it stands."""
+        fleet = self._fleet  # they may be other ones when an answer is there
+        roles = [council.role for council in fleet.config.councils]
         pools = await self._pools()
-        return await asyncio.gather(*(self._council(role, pools) for role in self._councils.roles))
+        return await asyncio.gather(*(self._council(role, fleet, pools) for role in roles))
+
+    async def _follow_councils(self) -> None:
+        """Another replica may have changed them."""
+        while True:
+            try:
+                await self.chamber.look()
+            except Unavailable as away:
+                log.debug("councils are taken to be as last known: %s", away)
+            await asyncio.sleep(SEEN_EVERY_S)
+
+    def _seat(self, fleet: Fleet) -> None:
+        """Know the councils that are in force."""
+        if fleet is not self._fleet:
+            self._fleet, self.config, self._names = fleet, fleet.config, living(fleet)
+            self._councils.rename(self._names)
+
+    async def _ask(self, call: Callable[[JetStreamContext], Awaitable[T]]) -> T:
+        return await self._opened().ask(call)
 
     async def standing(self) -> State:
         """How every actor stands; Unavailable where the supervisor does not answer."""
@@ -296,7 +338,7 @@ class Desk:
         return []
 
     async def _stats(self) -> Stats:
-        healths = asyncio.gather(*map(self._councils.health, self._councils.roles))
+        healths = asyncio.gather(*map(self._health_of, self._councils.roles))
         counted, found = await asyncio.gather(self.figures(), healths)
         if counted.behind:
             raise Uncounted(counted.behind)
@@ -309,12 +351,13 @@ class Desk:
         )
 
     async def _pools(self) -> dict[str, PoolStatus]:
-        pools = await asyncio.gather(*map(self._pool, self._names.agents))
-        return {pool.name: pool for pool in pools}
+        configs, engines = self.config.pools, self._names.agents
+        each = (self._pool(name, configs[name].model, names) for name, names in engines.items())
+        return {pool.name: pool for pool in await asyncio.gather(*each)}
 
-    async def _pool(self, name: str) -> PoolStatus:
-        agents = await asyncio.gather(*map(self._health, self._names.agents[name]))
-        return PoolStatus(name=name, model=self.config.pools[name].model, agents=tuple(agents))
+    async def _pool(self, name: str, model: str, engines: Sequence[str]) -> PoolStatus:
+        agents = await asyncio.gather(*map(self._health, engines))
+        return PoolStatus(name=name, model=model, agents=tuple(agents))
 
     async def _health(self, actor: str) -> Any:
         """What an actor says of itself; None where it is away, silent or unable to."""
@@ -327,29 +370,33 @@ class Desk:
         except (TimeoutError, ActorAway, ConclaveError):
             return None
 
-    async def _council(self, role: str, pools: dict[str, PoolStatus]) -> CouncilInfo:
-        council = self.config.council(role)
+    async def _council(self, role: str, fleet: Fleet, pools: dict[str, PoolStatus]) -> CouncilInfo:
+        council = fleet.config.council(role)
         assert council is not None
-        health = await self._councils.health(role)
+        health = await self._health_of(role)
         named = dict.fromkeys(a.pool for a in council.agents if a.pool != OUTSIDE)
         seats = [pools[name] for name in named]
-        ready = {p.name for p in seats if any(a and a.state == "ready" for a in p.agents)}
-        seated = [agent for agent in council.agents if agent.pool in {OUTSIDE, *ready}]
-        speaking = health.speaking if health else ()
-        able = ready >= named.keys()
+        able = {p.name for p in seats if any(a and a.state == "ready" for a in p.agents)}
+        full = any(a.load.waiting for pool in seats for a in pool.agents if a is not None)
         return CouncilInfo(
             council_id=council.id,
             role=role,
             num_agents=len(council.agents),
             agents=tuple(agent.id for agent in council.agents),
-            status="away" if health is None else health.status if able else "degraded",
+            status=_doing(health, able=len(able) == len(seats), full=full),
+            seats=seats_of(fleet, council, health, able),
             models=tuple(pool.model for pool in seats),
             running=health.running if health else (),
             pid=health.pid if health else None,
             since=health.since if health else None,
-            available_agents=len(seated) if health else 0,
-            busy_agents=sum(agent.id in speaking for agent in council.agents),
         )
+
+    async def _health_of(self, role: str) -> CouncilHealth | None:
+        """What a council says of itself; None where it is away, or was deleted meanwhile."""
+        try:
+            return await self._councils.health(role)
+        except InvalidRequest:
+            return None
 
     @asynccontextmanager
     async def _attending(self, task: Task, *, alive: bool) -> AsyncGenerator[None]:
@@ -404,6 +451,16 @@ def _behind(
     if record is not None:
         return [record] if record.seq > told else []
     return [heard[seq] for seq in sorted(heard) if seq > told] if away else []
+
+
+def _doing(
+    health: CouncilHealth | None, *, able: bool, full: bool
+) -> Literal["idle", "active", "busy", "degraded", "away"]:
+    if health is None:
+        return "away"
+    if not able:
+        return "degraded"
+    return "idle" if not health.running else "busy" if full else "active"
 
 
 def _verdict(state: State | None, troubles: Sequence[str]) -> Standing:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from edges.asked import identity, invalid
+from edges.asked import identity
 from engine.caps import check_caps
 from engine.config import Config
 from engine.data import Data
@@ -51,11 +51,3 @@ class ForkRequest(Data):
         council: Council = made.council.model_copy(update={"agents": seated})
         check_caps(settle(made.task, made.council), council, config)
         return made.task
-
-
-def read_fork(body: bytes) -> ForkRequest:
-    """A request out of JSON; InvalidRequest names the first field that is wrong."""
-    try:
-        return ForkRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from error

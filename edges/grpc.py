@@ -13,6 +13,7 @@ from actors.codec import write
 from actors.pb import orchestrator_pb2 as pb
 from actors.progress import Progress
 from edges.calls import admitted, require_decision
+from edges.councils_rpcs import CouncilsRpcs, agent_info
 from edges.desk import Desk
 from edges.listing_rpcs import ListingRpcs
 from edges.metrics_rpcs import MetricsRpcs
@@ -22,11 +23,8 @@ from edges.tasks_rpcs import TasksRpcs
 from edges.views import CouncilInfo, Stats
 from engine.errors import InvalidRequest
 
-AGENT_STATUS = {"idle": "ready", "busy": "busy"}
-"""An agent's status by its council's; offline for every other one."""
 
-
-class GrpcDoor(OrdersRpcs, TasksRpcs, MetricsRpcs, ListingRpcs):
+class GrpcDoor(CouncilsRpcs, OrdersRpcs, TasksRpcs, MetricsRpcs, ListingRpcs):
     """The service's rpcs, for the ingress class to inherit; it sets `_desk`."""
 
     _desk: Desk
@@ -126,14 +124,14 @@ def _named(task_id: str) -> str:
 
 
 def _council(info: CouncilInfo, *, with_agents: bool) -> pb.CouncilInfo:
-    status = AGENT_STATUS.get(info.status, "offline")
-    agents = info.agents if with_agents else ()
+    """A council whose actor does not answer is degraded, in the contract's words."""
+    agents = info.seats if with_agents else ()
     return pb.CouncilInfo(
         council_id=info.council_id,
         role=info.role,
         num_agents=info.num_agents,
-        agents=[pb.AgentInfo(agent_id=id, role=info.role, status=status) for id in agents],
-        status=info.status,
+        agents=[agent_info(seat, info.role) for seat in agents],
+        status="degraded" if info.status == "away" else info.status,
         model=", ".join(info.models),
     )
 

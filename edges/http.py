@@ -18,10 +18,10 @@ from starlette.exceptions import HTTPException
 from actors.listing import MOST, Page
 from actors.run import Conclusion
 from edges import chat_errors
-from edges.asked import read_request, request_schema, standing_alone
-from edges.bodies import read_within
+from edges.asked import DeliberationRequest, read_as, request_schema, standing_alone
+from edges.bodies import body_of, read_within, refusals
 from edges.desk import Desk
-from edges.forking import ForkRequest, read_fork
+from edges.forking import ForkRequest
 from edges.refusals import Problem, problem
 from edges.searching import wanted
 from edges.sse import MEDIA_TYPE, server_sent
@@ -34,21 +34,6 @@ from engine.types import Task
 
 PATH = "/v1/deliberations"
 LATER = "respond-async"
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """How a route's refusals are documented."""
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": content}
-        for status in (*statuses, 500, 503)
-    }
-
-
-def body_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """How a route's body is documented: it is read by ourselves, within a cap."""
-    content = {"application/json": {"schema": schema}}
-    return {"requestBody": {"required": True, "content": content}}
 
 
 STREAMED: dict[str, Any] = {
@@ -129,7 +114,7 @@ class HttpDoor:
         same id or `Idempotency-Key` it goes on.
         """
         body = await read_within(request, self._desk.config.bus.max_event_bytes)
-        task = self._desk.admit(read_request(body), idempotency_key)
+        task = self._desk.admit(read_as(DeliberationRequest, body), idempotency_key)
         return await self._deliberated(task, prefer, accept, x_timeout_ms)
 
     @api.post(
@@ -152,7 +137,7 @@ class HttpDoor:
         The deliberation must have ended. The answer is as for any other, by the same headers.
         """
         body = await read_within(request, self._desk.config.bus.max_event_bytes)
-        task = await self._desk.fork(task_id, read_fork(body), idempotency_key)
+        task = await self._desk.fork(task_id, read_as(ForkRequest, body), idempotency_key)
         return await self._deliberated(task, prefer, accept, x_timeout_ms)
 
     @api.get(PATH, responses=refusals(400))

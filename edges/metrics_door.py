@@ -6,8 +6,9 @@ from typing import Annotated
 
 from fastapi import Query
 
+from edges.bodies import refusals
 from edges.desk import Desk
-from edges.http import api, refusals
+from edges.http import api
 from edges.metrics import metrics
 from edges.views import Metrics
 

@@ -13,7 +13,6 @@ from engine.data import Data
 from engine.errors import InvalidRequest
 from engine.options import Decide, Options
 from engine.packet import Decision
-from engine.posted import PlanningEvent
 from engine.results import RankedProposal, Result, result
 from engine.transcript import Transcript
 from engine.types import Task
@@ -136,22 +135,6 @@ class Accepted(Data):
     processed: bool
     message: str
     derived_task_ids: tuple[str, ...]
-
-
-def read_orchestration(body: bytes) -> OrchestrationRequest:
-    """A request out of JSON; InvalidRequest names the first field that is wrong."""
-    try:
-        return OrchestrationRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from error
-
-
-def read_event(body: bytes) -> PlanningEvent:
-    """A planning event out of JSON; InvalidRequest names the first field that is wrong."""
-    try:
-        return PlanningEvent.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from error
 
 
 def _custom(param: tuple[str, str]) -> tuple[str, str]:

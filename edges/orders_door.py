@@ -7,16 +7,14 @@ from urllib.parse import quote
 
 from fastapi import Header, Request, Response
 
-from edges.asked import standing_alone
-from edges.bodies import read_within
-from edges.http import LATER, PATH, STREAMED, HttpDoor, api, body_of, names, refusals
+from edges.asked import read_as, standing_alone
+from edges.bodies import body_of, read_within, refusals
+from edges.http import LATER, PATH, STREAMED, HttpDoor, api, names
 from edges.orders import (
     Accepted,
     Orchestration,
     OrchestrationRequest,
     orchestration,
-    read_event,
-    read_orchestration,
 )
 from edges.sse import MEDIA_TYPE
 from engine.posted import PlanningEvent
@@ -46,7 +44,7 @@ class OrdersDoor(HttpDoor):
         `/v1/deliberations` it is found by its id.
         """
         body = await read_within(request, self._desk.config.bus.max_event_bytes)
-        task = read_orchestration(body).task(self._desk.config, idempotency_key)
+        task = read_as(OrchestrationRequest, body).task(self._desk.config, idempotency_key)
         if names(prefer, LATER) or names(accept, MEDIA_TYPE):
             return await self._deliberated(task, prefer, accept, x_timeout_ms)
         found = await self._desk.conclude(task, self._desk.allowance(task, x_timeout_ms))
@@ -68,4 +66,4 @@ class OrdersDoor(HttpDoor):
         The same `Idempotency-Key`, or without one the same words, are the same event.
         """
         body = await read_within(request, self._desk.config.bus.max_event_bytes)
-        return await self._desk.plan(read_event(body), idempotency_key)
+        return await self._desk.plan(read_as(PlanningEvent, body), idempotency_key)

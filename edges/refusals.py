@@ -24,6 +24,7 @@ from engine.errors import (
     Superseded,
     TooLarge,
     Unavailable,
+    Unmet,
 )
 
 LONGEST = 500
@@ -56,6 +57,7 @@ REFUSALS: dict[type[ConclaveError], Refusal] = {
     NotFound: Refusal(HTTPStatus.NOT_FOUND, StatusCode.NOT_FOUND),
     Conflict: Refusal(HTTPStatus.CONFLICT, StatusCode.ALREADY_EXISTS),
     NotDerived: Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, StatusCode.FAILED_PRECONDITION),
+    Unmet: Refusal(HTTPStatus.CONFLICT, StatusCode.FAILED_PRECONDITION),
     Ended: Refusal(HTTPStatus.CONFLICT, StatusCode.FAILED_PRECONDITION),
     DeadlineExceeded: Refusal(HTTPStatus.GATEWAY_TIMEOUT, StatusCode.DEADLINE_EXCEEDED),
     Unavailable: AWAY,

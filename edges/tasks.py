@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints
 
-from edges.asked import invalid
 from edges.context_options import ContextOptions
 from engine.data import Data
 from engine.deriving import AtomicTask, Name, Role, Strategy
@@ -98,19 +97,3 @@ class TaskContext(Data):
     blocks: Seen
     token_count: int
     version_hash: str
-
-
-def read_derivation(body: bytes) -> DerivationRequest:
-    """A request out of JSON; InvalidRequest names the first field that is wrong."""
-    try:
-        return DerivationRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from error
-
-
-def read_context(body: bytes) -> ContextRequest:
-    """A request out of JSON; InvalidRequest names the first field that is wrong."""
-    try:
-        return ContextRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from error

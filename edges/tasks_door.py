@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Header, Request
 
-from edges.asked import standing_alone
-from edges.bodies import read_within
+from edges.asked import read_as, standing_alone
+from edges.bodies import body_of, read_within, refusals
 from edges.deriving import derive
 from edges.desk import Desk
-from edges.http import api, body_of
-from edges.refusals import Problem
+from edges.http import api
 from edges.seeing import context
 from edges.tasks import (
     ContextRequest,
     Derivation,
     DerivationRequest,
     TaskContext,
-    read_context,
-    read_derivation,
 )
-
-REFUSED: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": HTTPStatus(status).phrase,
-        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
-    }
-    for status in (400, 404, 409, 413, 422, 500, 503, 504)
-}
 
 
 class TasksDoor:
@@ -39,7 +27,7 @@ class TasksDoor:
 
     @api.post(
         "/v1/derivations",
-        responses=REFUSED,
+        responses=refusals(400, 404, 409, 413, 422, 504),
         openapi_extra=body_of(standing_alone(DerivationRequest)),
     )
     async def derive(
@@ -54,11 +42,12 @@ class TasksDoor:
         422 where the architects decided on no graph that keeps to the rules.
         """
         body = await read_within(request, self._desk.config.bus.max_event_bytes)
-        return await derive(self._desk, read_derivation(body), idempotency_key, x_timeout_ms)
+        asked = read_as(DerivationRequest, body)
+        return await derive(self._desk, asked, idempotency_key, x_timeout_ms)
 
     @api.post(
         "/v1/context",
-        responses={s: REFUSED[s] for s in (400, 404, 413, 500, 503)},
+        responses=refusals(400, 404, 413),
         openapi_extra=body_of(standing_alone(ContextRequest)),
     )
     async def context(self, request: Request) -> TaskContext:
@@ -67,4 +56,4 @@ class TasksDoor:
         Its words, how many tokens they are to the agent's model, and a hash of them.
         """
         body = await read_within(request, self._desk.config.bus.max_event_bytes)
-        return await context(self._desk, read_context(body))
+        return await context(self._desk, read_as(ContextRequest, body))

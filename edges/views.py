@@ -6,16 +6,33 @@ from typing import Literal
 
 from actors.answer import AgentHealth
 from actors.bridge import Health
+from engine.charters import Capabilities
 from engine.data import Data
 from engine.story import Note
 
 Standing = Literal["healthy", "degraded", "unhealthy"]
 
 
+class SeatInfo(Data):
+    """One agent of a council: where it is asked, what it was registered with, how it is.
+
+    It is `ready`, `busy` while a reply of it is awaited, or `offline` where nobody would answer. Of
+    an agent outside it is not known whether it would.
+    """
+
+    agent_id: str
+    status: Literal["ready", "busy", "offline"]
+    pool: str
+    endpoint: str
+    capabilities: Capabilities
+    labels: dict[str, str]
+
+
 class CouncilInfo(Data):
     """One council as a client sees it. `pid` and `since` name the actor's incarnation.
 
-    It is `degraded` while one of its pools has no engine that is ready. Of its agents so many are
+    It is `active` while it deliberates, `busy` where an engine of it has turns that wait, and
+    `degraded` while one of its pools has no engine that is ready. Of its agents so many are
     `available`: an engine is there to speak for them, or they are outside; of so many a reply is
     awaited now. There are none of both while the council is away.
     """
@@ -24,13 +41,50 @@ class CouncilInfo(Data):
     role: str
     num_agents: int
     agents: tuple[str, ...]
-    status: Literal["idle", "busy", "degraded", "away"]
+    status: Literal["idle", "active", "busy", "degraded", "away"]
     models: tuple[str, ...]
     running: tuple[str, ...]
     pid: int | None
     since: float | None
-    available_agents: int = 0
-    busy_agents: int = 0
+    seats: tuple[SeatInfo, ...] = ()
+
+    @property
+    def available_agents(self) -> int:
+        """Agents that would answer, as far as is known."""
+        return sum(seat.status != "offline" for seat in self.seats)
+
+    @property
+    def busy_agents(self) -> int:
+        """Agents of which a reply is awaited now."""
+        return sum(seat.status == "busy" for seat in self.seats)
+
+
+class Created(Data):
+    """A council that is ready."""
+
+    council_id: str
+    role: str
+    agents: tuple[str, ...]
+    message: str
+
+
+class Deleted(Data):
+    """A council that takes no new work. What it is at is decided soon."""
+
+    council_id: str
+    role: str
+    agents_removed: int
+    running: tuple[str, ...]
+    message: str
+
+
+class Changed(Data):
+    """An agent that has a seat now, or has none any more."""
+
+    council_id: str
+    role: str
+    agent_id: str
+    message: str
 
 
 class Stats(Data):
@@ -124,7 +178,7 @@ class CouncilStanding(Data):
     The share is None where it ended nothing.
     """
 
-    status: Literal["idle", "busy", "degraded", "away"]
+    status: Literal["idle", "active", "busy", "degraded", "away"]
     available_agents: int
     busy_agents: int
     success_rate: float | None

@@ -9,13 +9,13 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from engine.data import Data
 from engine.errors import InvalidRequest
+from engine.named import REMEMBERED_S, NamedAgent, OutsideAgent
 from engine.options import Options
 from engine.policies import check_seats, settle
 from engine.transitions import CONVENES, StoryPhase
 from engine.types import OUTSIDE, Agent, Budgets, Council, Sampling
 
-REMEMBERED_S = 3600.0
-"""So long a request to an agent outside is sure not to be sent twice, whatever is resumed."""
+__all__ = ["REMEMBERED_S", "NamedAgent", "OutsideAgent"]
 
 MOST_STORY_BYTES = 768 * 1024
 """A story is kept in one message, and NATS takes 1 MiB unless told otherwise."""
@@ -69,33 +69,21 @@ class PoolConfig(Data):
         return tuple(ranges[min(i, len(ranges) - 1)] for i in range(self.replicas))
 
 
-class OutsideAgent(Data):
-    """An agent that is no engine of ours: it is asked, and answers, over the bus.
-
-    Its `id` is the last part of the subject it is asked on. From then on it has `answer_within_s`
-    seconds for each turn, or is dropped; an hour is as long as a request is sure to be remembered.
-    With `silent_after_s`, it is dropped already when it has said nothing for so long: its progress
-    counts as a sign of life.
-    """
-
-    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    persona: str = ""
-    answer_within_s: float = Field(default=120.0, gt=0, le=REMEMBERED_S)
-    silent_after_s: float | None = Field(default=None, gt=0)
-
-
 class CouncilConfig(Options):
     """One council at first start: a persona per agent, seated on the pools in turn.
 
-    Those from `outside` sit after them. Its options hold where a request sets none. The `architect`
-    is the persona of the agent that decides where it is asked to; it sits on the first pool.
+    Behind them sit the `named` ones, then those from `outside`; numbered seats whose ids are
+    `absent` stay empty. Its options hold where a request sets none. The `architect` is the persona
+    of the agent that decides where it is asked to; it sits on the first pool.
     """
 
     role: str = Field(pattern=r"^[A-Z][A-Z0-9_]{0,31}$")
     personas: tuple[str, ...] = Field(min_length=1)
     rubric: str
-    pools: tuple[str, ...] = ("small",)
+    pools: tuple[str, ...] = Field(default=("small",), min_length=1)
+    named: tuple[NamedAgent, ...] = ()
     outside: tuple[OutsideAgent, ...] = ()
+    absent: tuple[str, ...] = ()
     budgets: Budgets = Budgets()
     sampling: Sampling = Sampling()
     architect: str = (
@@ -104,16 +92,7 @@ class CouncilConfig(Options):
 
     def seated(self) -> Council:
         """The council with an agent for each persona, `agent-<role lower>-001` onwards."""
-        agents = tuple(
-            Agent(
-                id=f"agent-{self.role.lower()}-{number:03}",
-                role=self.role,
-                persona=persona,
-                pool=self.pools[(number - 1) % len(self.pools)],
-                sampling=self.sampling,
-            )
-            for number, persona in enumerate(self.personas, 1)
-        )
+        agents = (*self._numbered(), *map(self._called, self.named), *map(self._seat, self.outside))
         architect = Agent(
             id=f"agent-{self.role.lower()}-architect",
             role="ARCHITECT",
@@ -123,23 +102,53 @@ class CouncilConfig(Options):
         )
         return Council(
             role=self.role,
-            agents=(*agents, *(self._seat(agent) for agent in self.outside)),
+            agents=agents,
             rubric=self.rubric,
             budgets=self.budgets,
             architect=architect,
             **{name: getattr(self, name) for name in Options.model_fields},
         )
 
+    @property
+    def seated_on(self) -> tuple[str, ...]:
+        """The pools that its agents and its architect sit on."""
+        own = (a.pool for a in self.seated().agents if a.pool != OUTSIDE)
+        return tuple(dict.fromkeys((self.pools[0], *own)))
+
+    def _numbered(self) -> tuple[Agent, ...]:
+        every = (
+            Agent(
+                id=f"agent-{self.role.lower()}-{number:03}",
+                role=self.role,
+                persona=persona,
+                pool=self.pools[(number - 1) % len(self.pools)],
+                sampling=self.sampling,
+            )
+            for number, persona in enumerate(self.personas, 1)
+        )
+        return tuple(agent for agent in every if agent.id not in self.absent)
+
+    def _called(self, agent: NamedAgent) -> Agent:
+        return Agent(
+            id=agent.id,
+            role=self.role,
+            persona=agent.persona,
+            pool=agent.pool,
+            sampling=self.sampling,
+        )
+
     def _seat(self, agent: OutsideAgent) -> Agent:
         return Agent(id=agent.id, role=self.role, persona=agent.persona, pool=OUTSIDE)
 
     @model_validator(mode="after")
-    def _ids_are_unique(self) -> Self:
+    def _seats_make_a_council(self) -> Self:
         council = self.seated()
         ids = [agent.id for agent in (*council.agents, *filter(None, [council.architect]))]
         twice = next((id for id in ids if ids.count(id) > 1), None)
         if twice is not None:
             raise ValueError(f"council {self.role} seats {twice!r} twice; name it otherwise")
+        if {agent.id for agent in council.agents} <= {agent.id for agent in self.outside}:
+            raise ValueError(f"council {self.role} needs an agent on a pool of ours")
         return self
 
 
@@ -279,6 +288,8 @@ class Config(Data):
     """The whole engine: pools, councils, bus, HTTP, gRPC and limits.
 
     Without `councils`, the five of a software-delivery fleet are seated on the pools in turn.
+    `profiles` are pools that are not started: a council that is created later can ask for one of
+    its own by their name.
     `phases` are the roles that are convened when a story enters a phase; without it, those of a
     software-delivery fleet that have a council.
     """
@@ -291,6 +302,7 @@ class Config(Data):
     http: HttpConfig = HttpConfig()
     grpc: GrpcConfig = GrpcConfig()
     limits: Limits = Limits()
+    profiles: dict[str, PoolConfig] = Field(default_factory=dict)
     phases: dict[StoryPhase, tuple[str, ...]] = Field(
         default_factory=lambda known: _convened(known.get("councils", ()))
     )
@@ -299,12 +311,14 @@ class Config(Data):
     def _councils_fit_their_pools(self) -> Self:
         if OUTSIDE in self.pools:
             raise ValueError(f"no pool can be called {OUTSIDE!r}; name it otherwise")
+        if twice := sorted(self.pools.keys() & self.profiles.keys()):
+            raise ValueError(f"profiles: {twice[0]!r} is a pool already; name it otherwise")
         roles = [council.role for council in self.councils]
         if len(set(roles)) != len(roles):
             raise ValueError(f"councils: a role is named twice in {roles}")
         for council in self.councils:
             texts = self._check_limits(council)
-            for name in council.pools:
+            for name in dict.fromkeys((*council.pools, *council.seated_on)):
                 self._check_seat(council, name, texts)
         return self
 
@@ -331,7 +345,7 @@ class Config(Data):
 
     def _check_limits(self, council: CouncilConfig) -> int:
         """How many texts are exchanged at most, unless a request asks for more samples."""
-        seats = len(council.personas) + len(council.outside)
+        seats = len(council.seated().agents)
         try:
             rules = settle(council, Options())
             check_seats(rules, rules.agents or seats)

@@ -8,6 +8,7 @@ ConclaveError
 ├── NotFound          no such deliberation or council
 ├── Conflict          the id is taken by another request
 ├── NotDerived        the architects' decision is no graph of tasks, or there is none
+├── Unmet             something else has to be done first: what, remedy
 ├── Ended             the deliberation has ended, so nothing can be changed about it
 ├── DeadlineExceeded  the asker's time is up before the end
 ├── Unavailable       something outside is away; the same request may succeed later
@@ -78,6 +79,17 @@ class Conflict(ConclaveError):
 
 class NotDerived(ConclaveError):
     """A plan could not be split into tasks: no decision was had, or none can be had here."""
+
+
+class Unmet(ConclaveError):
+    """What was asked cannot be done as things stand; something else has to be done first."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what, remedy)
+        self.what, self.remedy = what, remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}"
 
 
 class Ended(ConclaveError):

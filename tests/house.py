@@ -87,7 +87,8 @@ def open_house(folder: Path) -> Iterator[House]:
         house = House(config, nats, stage)
         for role in house.names.councils:
             house.convene(role)
-        serve.run(edge.bind(config, house.names, twin.bind(stage)), route_prefix="/")
+        supervisor = twin.bind(stage, house.names.agents["small"])
+        serve.run(edge.bind(config, house.names, supervisor), route_prefix="/")
         with house.http, house.channel:
             yield house
         serve.shutdown()

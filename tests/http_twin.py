@@ -14,23 +14,28 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import uvicorn
+from chamber_twin import ChamberTwin
 from deadline import until
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
 from actors.bridge import Health
 from actors.listing import Listed, Page
-from edges.asked import read_request
-from edges.forking import read_fork
-from edges.orders import Accepted, read_event, read_orchestration
+from edges.asked import DeliberationRequest, read_as
+from edges.chamber import seats_of
+from edges.forking import ForkRequest
+from edges.orders import Accepted, OrchestrationRequest
 from edges.refusals import Problem, problem
 from edges.tasks import Derivation, TaskContext
 from edges.views import (
     AgentFigures,
     BusStatus,
+    Changed,
     CouncilFigures,
     CouncilInfo,
     CouncilStanding,
+    Created,
+    Deleted,
     Metrics,
     Performance,
     PoolStatus,
@@ -38,6 +43,7 @@ from edges.views import (
     Status,
     StoryView,
 )
+from engine.charters import in_force
 from engine.config import Config, PoolConfig
 from engine.decision import failed
 from engine.deliberation import deliberate
@@ -45,7 +51,9 @@ from engine.deriving import AtomicTask, TaskConstraints
 from engine.errors import ConclaveError, Conflict, Ended, NotFound
 from engine.events import Event, Record, Suspended
 from engine.forks import origin_of
-from engine.posted import posted
+from engine.founding import NewCouncil
+from engine.joining import NewAgent
+from engine.posted import PlanningEvent, posted
 from engine.results import result
 from engine.seen import Seen
 from engine.story import Note, Story
@@ -89,6 +97,7 @@ class Twin:
 
     def __init__(self) -> None:
         self.speak: Speak = ScriptedModel()
+        self.chamber = ChamberTwin(CONFIG)
         self.asked: list[Asked] = []
         self.records: dict[str, list[Record]] = {}
         self.tasks: dict[str, Task] = {}
@@ -111,7 +120,7 @@ class Twin:
 
     async def convene(self, body: dict[str, Any]) -> str:
         """Deliberate at once and keep the records; the id."""
-        return await self.take(read_request(json.dumps(body).encode()).task(CONFIG))
+        return await self.take(read_as(DeliberationRequest, json.dumps(body).encode()).task(CONFIG))
 
     async def take(self, task: Task) -> str:
         """The same for a task."""
@@ -124,7 +133,7 @@ class Twin:
     async def fork(self, id: str, body: dict[str, Any]) -> str:
         """Deliberate on a fork at once and keep the records; its id."""
         known = self.known(id)
-        task = read_fork(json.dumps(body).encode()).task(known, CONFIG)
+        task = read_as(ForkRequest, json.dumps(body).encode()).task(known, CONFIG)
         if task.id not in self.records:
             outcomes = origin_of(known).known
             self.records[task.id] = await recorded(task, self.speak, outcomes)
@@ -246,6 +255,7 @@ def app_of(twin: Twin) -> FastAPI:
         return Response(found.model_dump_json(), media_type="application/json")
 
     _add_orders(app, twin, streamed)
+    _add_councils(app, twin)
     _add_whole(app, twin)
     return app
 
@@ -264,17 +274,38 @@ def _add_orders(
     @app.post("/v1/orchestrations")
     async def orchestrations(request: Request) -> Response:
         body = await _note(twin, request)
-        task = read_orchestration(json.dumps(body).encode()).task(CONFIG)
+        task = read_as(OrchestrationRequest, json.dumps(body).encode()).task(CONFIG)
         return streamed(await twin.take(task), request, True)
 
     @app.post("/v1/planning-events")
     async def planning_events(request: Request) -> Response:
         body = await _note(twin, request)
         key = request.headers.get("idempotency-key", "")
-        found = posted(read_event(json.dumps(body).encode()), key, CONFIG)
+        found = posted(read_as(PlanningEvent, json.dumps(body).encode()), key, CONFIG)
         ids = tuple(task.id for task in found.tasks)
         accepted = Accepted(processed=True, message="it is there", derived_task_ids=ids)
         return Response(accepted.model_dump_json(), 202, media_type="application/json")
+
+
+def _add_councils(app: FastAPI, twin: Twin) -> None:
+    @app.post("/v1/councils")
+    async def create(request: Request) -> Created:
+        return await twin.chamber.create(NewCouncil.model_validate(await _note(twin, request)))
+
+    @app.delete("/v1/councils/{role}")
+    async def delete(role: str, request: Request) -> Deleted:
+        await _note(twin, request)
+        return await twin.chamber.delete(role)
+
+    @app.post("/v1/councils/{role}/agents")
+    async def register(role: str, request: Request) -> Changed:
+        asked = NewAgent.model_validate(await _note(twin, request))
+        return await twin.chamber.register(role, asked)
+
+    @app.delete("/v1/councils/{role}/agents/{agent_id}")
+    async def unregister(role: str, agent_id: str, request: Request) -> Changed:
+        await _note(twin, request)
+        return await twin.chamber.unregister(role, agent_id)
 
 
 def _add_whole(app: FastAPI, twin: Twin) -> None:
@@ -408,6 +439,7 @@ def _councils() -> list[CouncilInfo]:
             running=("running-id",) if role == "DEV" else (),
             pid=4711,
             since=BEGAN,
+            seats=seats_of(in_force(CONFIG), council, None, ()),
         )
         for role, council in COUNCILS.items()
     ]

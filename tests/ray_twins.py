@@ -104,10 +104,13 @@ class Moody:
 
 
 class SupervisorTwin:
-    """In the supervisor's place: its state is what the test wrote down, if anything."""
+    """In the supervisor's place: its state is what the test wrote down, if anything.
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    The actors called `names` are said to be ready, whether they are or not.
+    """
+
+    def __init__(self, stage: Stage, names: tuple[str, ...] = ()) -> None:
+        self._stage, self._names = stage, names
 
     async def state(self) -> State:
         """One seat, in trouble while there is a note of it."""
@@ -119,5 +122,8 @@ class SupervisorTwin:
         return State(
             since=time.time() - 5,
             bus="",
-            posts=(Post(name="a", kind="agent", state=state, reason=reason),),
+            posts=(
+                Post(name="a", kind="agent", state=state, reason=reason),
+                *(Post(name=name, kind="council", state="ready") for name in self._names),
+            ),
         )

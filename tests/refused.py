@@ -22,6 +22,7 @@ from engine.errors import (
     Superseded,
     TooLarge,
     Unavailable,
+    Unmet,
 )
 
 ERRORS: list[tuple[ConclaveError, int, StatusCode]] = [
@@ -30,6 +31,7 @@ ERRORS: list[tuple[ConclaveError, int, StatusCode]] = [
     (InvalidEvent("kind", "where", "what"), 400, StatusCode.INVALID_ARGUMENT),
     (NotFound("no deliberation"), 404, StatusCode.NOT_FOUND),
     (Conflict("the id is taken"), 409, StatusCode.ALREADY_EXISTS),
+    (Unmet("it is the last one", "Seat another"), 409, StatusCode.FAILED_PRECONDITION),
     (Ended("it has ended"), 409, StatusCode.FAILED_PRECONDITION),
     (NotDerived("no graph was right"), 422, StatusCode.FAILED_PRECONDITION),
     (DeadlineExceeded("too late"), 504, StatusCode.DEADLINE_EXCEEDED),

@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Literal
 
+from chamber_twin import ChamberTwin
+
 from actors.figures import Figures
 from actors.journal import Journal
 from actors.run import Conclusion
 from actors.sight import Context, Sight
 from edges.desk import Desk
 from edges.orders import Accepted
-from edges.views import CouncilInfo, Stats, Status
+from edges.views import CouncilInfo, SeatInfo, Stats, Status
+from engine.charters import Capabilities
 from engine.config import Config, PoolConfig, fleet_councils
 from engine.decision import failed
 from engine.deliberation import deliberate
@@ -84,6 +87,7 @@ class ScriptedDesk(Desk):
         self.asked: list[tuple[Task, float]] = []
         self.left: list[str] = []
         self.events: list[tuple[PlanningEvent, str]] = []
+        self.chamber = ChamberTwin(CONFIG, self._raise)
         self.infos = [_info("DEV", "idle"), _info("QA", "away")]
         self.since: float | None = None
         self.counted = Figures(
@@ -224,6 +228,15 @@ def _info(role: str, status: Literal["idle", "busy", "away"]) -> CouncilInfo:
         running=(),
         pid=None,
         since=None,
-        available_agents=0 if status == "away" else 2,
-        busy_agents=1 if status == "busy" else 0,
+        seats=tuple(
+            SeatInfo(
+                agent_id=agent,
+                status="offline" if status == "away" else "busy" if status == "busy" else "ready",
+                pool="small",
+                endpoint="",
+                capabilities=Capabilities(languages=("en",)),
+                labels={},
+            )
+            for agent in agents
+        ),
     )

@@ -7,7 +7,8 @@ from recording import recorded
 from test_outside import SAID, council, read, with_outside
 
 from actors.answers import Answers
-from edges.forking import read_fork
+from edges.asked import read_as
+from edges.forking import ForkRequest
 from engine.errors import InvalidRequest
 from engine.events import Record
 from engine.forks import fork
@@ -50,13 +51,15 @@ async def test_a_fork_needs_an_engine(
 ) -> None:
     """What has no engine is no pool to move to, and cannot be all that is left."""
     with pytest.raises(InvalidRequest, match=says):
-        read_fork(json.dumps(body).encode()).task(records, with_outside({"id": "expert"}))
+        read_as(ForkRequest, json.dumps(body).encode()).task(
+            records, with_outside({"id": "expert"})
+        )
 
 
 async def test_a_fork_can_do_without_an_agent_outside(records: list[Record]) -> None:
     """As without any other; and nothing is asked of it."""
     body = b'{"without": ["expert"]}'
-    task = read_fork(body).task(records, with_outside({"id": "expert"}))
+    task = read_as(ForkRequest, body).task(records, with_outside({"id": "expert"}))
     made = fork(records, "f-1", without=("expert",))
     model = ScriptedModel()
     await recorded(made.task, model, made.council, known=made.known)

@@ -8,7 +8,7 @@ from test_requests import ASKED, cloud, enveloped
 from test_requests import CONFIG as REQUESTS
 from test_requests import read as requested
 
-from edges.asked import DeliberationRequest, read_request, request_schema, seconds
+from edges.asked import DeliberationRequest, read_as, request_schema, seconds
 from engine.config import Config, PoolConfig, fleet_councils
 from engine.errors import InvalidRequest
 from engine.options import Options, Rule, Topology
@@ -49,7 +49,10 @@ def test_a_request_may_belong_to_a_story() -> None:
     assert asked(story_id=" s-1\n").task(CONFIG).story_id == "s-1"
     assert asked().task(CONFIG).story_id == ""
     with pytest.raises(InvalidRequest, match="story_id"):
-        read_request(json.dumps({"role": "dev", "text": "x", "story_id": "s" * 513}).encode())
+        read_as(
+            DeliberationRequest,
+            json.dumps({"role": "dev", "text": "x", "story_id": "s" * 513}).encode(),
+        )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +104,9 @@ def test_a_wrong_choice_is_told_the_right_ones(option: str) -> None:
     """By the field's name, with every value that it may have."""
     (choices, _) = get_args(Options.model_fields[option].annotation)
     with pytest.raises(InvalidRequest, match=f"^{option}: ") as caught:
-        read_request(json.dumps({"role": "dev", "text": "x", option: "dice"}).encode())
+        read_as(
+            DeliberationRequest, json.dumps({"role": "dev", "text": "x", option: "dice"}).encode()
+        )
     assert all(f"'{choice}'" in str(caught.value) for choice in choices)
 
 
@@ -120,7 +125,7 @@ def test_the_schema_of_a_request_tells_every_option() -> None:
 def test_an_unknown_option_is_named() -> None:
     """A misspelt one is not passed over in silence."""
     with pytest.raises(InvalidRequest, match=r"^talley: "):
-        read_request(b'{"role": "dev", "text": "x", "talley": "borda"}')
+        read_as(DeliberationRequest, b'{"role": "dev", "text": "x", "talley": "borda"}')
 
 
 @pytest.mark.parametrize("said", ["0", "-1", "1.5", "1_0", " 5", "٣", "soon", "9" * 400])

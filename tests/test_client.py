@@ -177,7 +177,7 @@ def test_a_refusal_is_the_error_that_it_was_on_the_server(
     kind: type[ConclaveError], twin: Twin, client: Any
 ) -> None:
     """Its class, its line and its parts."""
-    parts = {"SetupError": 2, "InvalidRequest": 2, "TooLarge": 2, "InvalidEvent": 3}
+    parts = {"SetupError": 2, "InvalidRequest": 2, "TooLarge": 2, "InvalidEvent": 3, "Unmet": 2}
     error = kind(*("what", "there", "so: it. at last")[: parts.get(kind.__name__, 1)])
     said = problem(error)
     twin.refusal = Refusal(said.status, said.title, said.detail)

@@ -8,12 +8,15 @@ from actors import councils, crew
 from actors.calls import ActorAway
 from actors.councils import Councils
 from actors.crew import BridgeActor
-from actors.roster import Roster, roster
+from actors.roster import Roster, living, roster
 from actors.run import Conclusion, Terms
 from actors.testing import LocalHandle
-from engine.config import Config, PoolConfig
+from engine.charters import Joined, in_force
+from engine.config import Config, NamedAgent, PoolConfig
 from engine.errors import Broken, Unavailable
 from engine.events import Record, Resumed
+from engine.founding import NewCouncil, founded
+from engine.joining import dissolved, joined
 from engine.types import Task
 
 TASK = Task(id="t-1", role="DEV", text="Build a clock")
@@ -76,3 +79,18 @@ def test_an_agent_is_placed_by_what_its_pool_takes(
     crew.crew(config, roster(config))[0].fill()
     assert asked[0]["resources"] == {"rack": 1.0}
     assert (asked[0]["num_cpus"], asked[0]["num_gpus"]) == (1.0, 0.0)
+
+
+def test_a_council_keeps_its_actor_while_agents_come_and_go(config: Config) -> None:
+    """Created anew it has another one; the bridge and the engines stay through all of it."""
+    before, fleet = roster(config), in_force(config)
+    assert living(fleet) == before
+    who = Joined(agent=NamedAgent(id="fourth", pool="p"))
+    grown = living(in_force(config, [joined(fleet, "DEV", who)]))
+    assert grown == before
+    gone = in_force(config, [dissolved(fleet, "DEV")])
+    assert "DEV" not in living(gone).councils
+    again = living(in_force(config, [founded(gone, NewCouncil(role="DEV"))]))
+    assert again.councils["DEV"] not in ("", before.councils["DEV"])
+    assert (again.bridge, again.agents) == (before.bridge, before.agents)
+    assert {**again.councils, "DEV": ""} == {**before.councils, "DEV": ""}

@@ -318,7 +318,7 @@ def subclasses(of: type) -> list[type]:
 @pytest.mark.parametrize("kind", subclasses(ConclaveError), ids=lambda kind: kind.__name__)
 def test_every_error_of_the_tree_says_whose_turn_it_is(kind: type[ConclaveError]) -> None:
     """The asker's or a later try's; only what is broken by ourselves is an internal error."""
-    arity = {"SetupError": 2, "InvalidRequest": 2, "TooLarge": 2, "InvalidEvent": 3}
+    arity = {"SetupError": 2, "Unmet": 2, "InvalidRequest": 2, "TooLarge": 2, "InvalidEvent": 3}
     error = kind(*"abc"[: arity.get(kind.__name__, 1)])
     assert 400 <= refusal(error).http < 600
     assert (refusal(error) == BUG) == (kind is Broken)

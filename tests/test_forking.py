@@ -3,7 +3,8 @@
 import pytest
 from recording import ONE, a_task, recorded
 
-from edges.forking import read_fork
+from edges.asked import read_as
+from edges.forking import ForkRequest
 from engine.config import Config, PoolConfig, fleet_councils
 from engine.errors import InvalidRequest
 from engine.events import Record
@@ -28,7 +29,7 @@ async def records() -> list[Record]:
 async def test_each_change_has_its_field(records: list[Record]) -> None:
     """What is sent is what the task has; the rest is the origin's."""
     body = b'{"without": ["agent-dev-001"], "policy": "vote", "tally": "irv", "model": "large"}'
-    task = read_fork(body).task(records, CONFIG)
+    task = read_as(ForkRequest, body).task(records, CONFIG)
     assert (task.without, task.policy, task.tally, task.model) == (
         (ONE,),
         "vote",
@@ -40,11 +41,13 @@ async def test_each_change_has_its_field(records: list[Record]) -> None:
 
 async def test_an_id_is_as_for_any_other(records: list[Record]) -> None:
     """The same key is the same fork, and a path of ours is no id."""
-    tally = read_fork(b'{"tally": "irv"}')
+    tally = read_as(ForkRequest, b'{"tally": "irv"}')
     assert tally.task(records, CONFIG, "k").id == tally.task(records, CONFIG, "k").id
     for id in ("a/forks", "a/events"):
         with pytest.raises(InvalidRequest, match="task_id: ends in"):
-            read_fork(b'{"tally": "irv", "task_id": "%s"}' % id.encode()).task(records, CONFIG)
+            read_as(ForkRequest, b'{"tally": "irv", "task_id": "%s"}' % id.encode()).task(
+                records, CONFIG
+            )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +69,7 @@ async def test_what_cannot_be_done_here_is_refused(
 ) -> None:
     """The field is named, and what would be right."""
     with pytest.raises(InvalidRequest) as raised:
-        read_fork(body).task(records, CONFIG)
+        read_as(ForkRequest, body).task(records, CONFIG)
     assert str(raised.value).startswith(words)
 
 
@@ -74,5 +77,5 @@ async def test_a_pool_of_the_origin_that_is_gone_is_named(records: list[Record])
     """Another one has to be said then."""
     later = Config(pools={"large": CONFIG.pools["large"]}, councils=fleet_councils(("large",)))
     with pytest.raises(InvalidRequest, match="model: no pool 'small'; known pools: large"):
-        read_fork(b'{"tally": "irv"}').task(records, later)
-    assert read_fork(b'{"model": "large"}').task(records, later).model == "large"
+        read_as(ForkRequest, b'{"tally": "irv"}').task(records, later)
+    assert read_as(ForkRequest, b'{"model": "large"}').task(records, later).model == "large"

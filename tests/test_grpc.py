@@ -37,6 +37,10 @@ REAL = {
     "DeriveSubtasks": pb.DeriveSubtasksRequest(plan_id="p-1"),
     "GetTaskContext": pb.GetTaskContextRequest(role="DEV", task_description="x"),
     "ListCouncils": pb.ListCouncilsRequest(),
+    "CreateCouncil": pb.CreateCouncilRequest(role="security"),
+    "DeleteCouncil": pb.DeleteCouncilRequest(role="dev"),
+    "RegisterAgent": pb.RegisterAgentRequest(role="dev", agent_id="fourth"),
+    "UnregisterAgent": pb.UnregisterAgentRequest(role="dev", agent_id=ONE),
     "GetStatus": pb.GetStatusRequest(),
     "GetMetrics": pb.GetMetricsRequest(),
     "Orchestrate": pb.OrchestrateRequest(task_description="Build a clock", role="dev"),
@@ -435,15 +439,15 @@ async def test_councils_are_listed(house: House) -> None:
     found = (await house.call("ListCouncils", pb.ListCouncilsRequest())).councils
     assert [(c.council_id, c.role, c.num_agents, c.status) for c in found] == [
         ("council-dev", "DEV", 3, "idle"),
-        ("council-qa", "QA", 3, "away"),
+        ("council-qa", "QA", 3, "degraded"),
     ]
     assert found[0].model == "/models/small, /models/large"
     assert not found[0].agents
-    house.desk.infos[1] = house.desk.infos[1].model_copy(update={"status": "busy"})
     asked = pb.ListCouncilsRequest(include_agents=True)
     found = (await house.call("ListCouncils", asked)).councils
     agents = [(agent.agent_id, agent.role, agent.status) for c in found for agent in c.agents]
-    assert agents[2:4] == [(THREE, "DEV", "ready"), ("agent-qa-001", "QA", "busy")]
+    assert agents[2:4] == [(THREE, "DEV", "ready"), ("agent-qa-001", "QA", "offline")]
+    assert found[0].agents[0].capabilities == pb.AgentCapabilities(languages=["en"])
 
 
 @pytest.mark.parametrize(("role", "found"), [("qa", ["QA"]), ("DEV", ["DEV"]), ("chef", [])])
@@ -468,6 +472,47 @@ async def test_the_status_is_true(house: House) -> None:
     house.desk.stats = None
     found = await house.call("GetStatus", pb.GetStatusRequest(include_stats=True))
     assert not found.HasField("stats")
+
+
+async def test_councils_and_agents_come_and_go(house: House) -> None:
+    """Each answer of the contract has its fields; what is not there or is there already is told."""
+    made = pb.CouncilConfig(
+        deliberation_rounds=2,
+        enable_peer_review=True,
+        model_profile="small",
+        custom_params={"temperature": "0.3"},
+        agent_type="vllm",
+    )
+    asked = pb.CreateCouncilRequest(role="Security", num_agents=2, config=made)
+    answer = await house.call("CreateCouncil", asked)
+    assert (answer.council_id, answer.agents_created) == ("council-security", 2)
+    assert list(answer.agent_ids) == ["agent-security-001", "agent-security-002"]
+    council = house.desk.chamber.charters.fleet.config.council("SECURITY")
+    assert council is not None
+    assert (council.rounds, council.agents[0].sampling.temperature) == (2, 0.3)
+    await refused(house.call("CreateCouncil", asked), StatusCode.ALREADY_EXISTS)
+    line = await refused(
+        house.call("CreateCouncil", pb.CreateCouncilRequest(role="x", num_agents=-1)),
+        StatusCode.INVALID_ARGUMENT,
+    )
+    assert line.startswith("num_agents: ")
+    told = pb.AgentCapabilities(supported_tasks=["review"], languages=["en"])
+    seat = pb.RegisterAgentRequest(agent_id="guest", role="security", capabilities=told)
+    joined = await house.call("RegisterAgent", seat)
+    assert (joined.success, joined.council_id) == (True, "council-security")
+    assert "from the next deliberation on" in joined.message
+    await refused(house.call("RegisterAgent", seat), StatusCode.ALREADY_EXISTS)
+    gone = pb.UnregisterAgentRequest(agent_id="guest", role="SECURITY")
+    assert (await house.call("UnregisterAgent", gone)).success
+    await refused(house.call("UnregisterAgent", gone), StatusCode.NOT_FOUND)
+    one = pb.UnregisterAgentRequest(agent_id="agent-security-001", role="SECURITY")
+    await house.call("UnregisterAgent", one)
+    last = pb.UnregisterAgentRequest(agent_id="agent-security-002", role="SECURITY")
+    await refused(house.call("UnregisterAgent", last), StatusCode.FAILED_PRECONDITION)
+    gone = pb.DeleteCouncilRequest(role="security")
+    deleted = await house.call("DeleteCouncil", gone)
+    assert (deleted.success, deleted.agents_removed) == (True, 1)
+    await refused(house.call("DeleteCouncil", gone), StatusCode.NOT_FOUND)
 
 
 async def test_a_client_that_knows_the_contract_alone_is_served(house: House) -> None:

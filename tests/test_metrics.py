@@ -41,14 +41,14 @@ async def test_the_figures_are_made_of_what_ended_and_of_who_is_there() -> None:
     }
     assert found.agents.model_dump() == {
         "total_agents": 6,
-        "active_agents": 2,
+        "active_agents": 3,
         "agents_per_role": {"DEV": 3, "QA": 3},
         "avg_agent_response_time_ms": 250.0,
     }
     assert (found.councils.total_councils, found.councils.active_councils) == (2, 1)
     dev, qa = found.councils.health_per_council.values()
     assert list(found.councils.health_per_council) == ["council-dev", "council-qa"]
-    assert (dev.status, dev.available_agents, dev.success_rate) == ("idle", 2, 0.75)
+    assert (dev.status, dev.available_agents, dev.success_rate) == ("idle", 3, 0.75)
     assert (qa.status, qa.available_agents, qa.success_rate) == ("away", 0, 0.0)
 
 

@@ -472,8 +472,8 @@ async def test_a_connection_closed_for_good_is_made_anew(
     """Whoever waits hears the answer all the same."""
     actor = seat()
     work, _ = await running(actor, expert)
-    assert actor._outside._client is not None
-    await actor._outside._client.close()
+    assert actor._outside._bus._client is not None
+    await actor._outside._bus._client.close()
     records = await answer_all(expert, work)
     assert not reasons(records)
     assert len(of_expert(records, Drafted)) == 1

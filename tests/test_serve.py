@@ -340,6 +340,10 @@ def test_the_councils_are_listed(house: House) -> None:
     pid, since = found.pop("pid"), found.pop("since")
     assert pid > 0
     assert since > 0
+    seats = found.pop("seats")
+    assert [(seat["agent_id"], seat["status"], seat["pool"]) for seat in seats] == [
+        (id, "offline", "small") for id in found["agents"]
+    ]
     assert found == {
         "council_id": "council-dev",
         "role": "DEV",
@@ -349,6 +353,35 @@ def test_the_councils_are_listed(house: House) -> None:
         "models": ["/models/small"],
         "running": [],
     }
+
+
+def test_agents_come_and_go_between_deliberations(house: House) -> None:
+    """Over HTTP and gRPC alike; a later deliberation has the seats of then, and all is told."""
+    agents = "/v1/councils/qa/agents"
+    assert house.http.delete(f"{agents}/agent-qa-002").json()["council_id"] == "council-qa"
+    assert "no agent 'agent-qa-002'" in refused(house.http.delete(f"{agents}/agent-qa-002"), 404)
+    told = {"agent_id": "guest", "capabilities": {"languages": ["en"]}, "metadata": {"a": "b"}}
+    answer = house.http.post(agents, json=told)
+    assert (answer.status_code, answer.json()["agent_id"]) == (201, "guest")
+    assert "already" in refused(house.http.post(agents, json=told), 409)
+    assert "metadata.api_key" in refused(
+        house.http.post(agents, json={"agent_id": "x", "metadata": {"api_key": "s"}}), 400
+    )
+    assert refused(house.http.post(agents, content=b"{"), 400).startswith("body: is no JSON")
+    seated = house.post(role="qa", text="Who is there?").json()
+    assert {each["author"] for each in seated["decision"]["order"]} == {
+        "agent-qa-001",
+        "agent-qa-003",
+        "guest",
+    }
+    last = house.council("QA")["seats"][-1]
+    assert (last["capabilities"]["languages"], last["labels"]) == (["en"], {"a": "b"})
+    house.rpc.UnregisterAgent(pb.UnregisterAgentRequest(role="qa", agent_id="guest"))
+    back = pb.RegisterAgentRequest(role="QA", agent_id="agent-qa-002")
+    assert house.rpc.RegisterAgent(back).success
+    assert sorted(house.council("QA")["agents"]) == [f"agent-qa-00{n}" for n in (1, 2, 3)]
+    assert "no council 'CHEF'" in refused(house.http.delete("/v1/councils/chef"), 404)
+    assert "exists" in refused(house.http.post("/v1/councils", json={"role": "dev"}), 409)
 
 
 def test_ready_only_when_all_is(house: House) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import ray
@@ -17,18 +17,25 @@ from deadline import reaches, until, until_async
 from ray_twins import Moody, Stage, ray_for_tests, staged_pools
 
 from actors import crew as crews
-from actors import supervisor
+from actors import retiring, supervisor
+from actors.appointing import Appointing
 from actors.council import CouncilActor
 from actors.councils import Councils, find_actor, named_actors
 from actors.crew import Seat, crew
 from actors.journal import Journal
 from actors.nats_server import NatsServer, free_port
-from actors.roster import PREFIX, Roster, roster
-from actors.supervisor import Post, Supervisor
+from actors.roster import PREFIX, Roster, living, roster
+from actors.run import Conclusion
+from actors.supervisor import Post, State, Supervisor, Wanted
+from edges.asked import DeliberationRequest
+from edges.desk import Desk
 from engine.arrival import Arrival
 from engine.config import BusConfig, Config, PoolConfig, fleet_councils
 from engine.errors import InvalidRequest, NotFound, Unavailable
 from engine.events import Decided, Record, Resumed
+from engine.fanout import ended
+from engine.founding import NewCouncil
+from engine.joining import NewAgent
 from engine.planning import SUBJECT, plan_approved, tasks
 from engine.types import Task
 
@@ -336,3 +343,108 @@ async def test_a_dead_watching_is_no_secret() -> None:
     await asyncio.wait({watching._work}, timeout=20)
     with pytest.raises(ZeroDivisionError):
         watching.check()
+
+
+class Living:
+    """What a replica of the supervisor and one of the doors have, with the councils on a stage."""
+
+    def __init__(self, config: Config, stage: Stage) -> None:
+        self._config, self._stage = config, stage
+        self._appointing = Appointing(config)
+        self.watching = Supervisor(config.bus, [], self._look)
+        self.desk = Desk(config, roster(config), self._state)
+
+    async def _state(self) -> State:
+        return self.watching.state()
+
+    async def _look(self) -> Wanted:
+        wanted = await self._appointing.look()
+        seats = [self._staged(seat) for seat in wanted.seats if seat.kind != "bridge"]
+        return wanted._replace(seats=seats)
+
+    def _staged(self, seat: Seat) -> Seat:
+        """A council with a scripted model; in an engine's place something that is well, or not."""
+        if seat.kind == "agent":
+            folder, mood = (
+                self._stage.folder / seat.name,
+                "unfit" if "unfit" in seat.name else "well",
+            )
+            folder.mkdir(exist_ok=True)
+            return seat._replace(fill=partial(create, Moody, seat.name, folder, mood))
+        fill = cast("partial[Any]", seat.fill)
+        _name, role, config, known = fill.args
+        pools = partial(staged_pools, self._stage)
+        made = (CouncilActor, seat.name, config, role, pools, os._exit, known)
+        return seat._replace(fill=partial(create, *made))
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[Desk]:
+        """The doors, while the supervisor watches."""
+        self.watching.start()
+        self.desk.begin()
+        try:
+            yield self.desk
+        finally:
+            assert self.desk._following is not None
+            await ended(self.desk._following)
+            await self.watching.stop()
+            await self.desk._opened().close()
+            if self._appointing._line is not None:
+                await self._appointing._line.close()
+
+
+def asked(desk: Desk, id: str) -> "asyncio.Task[Conclusion]":
+    """Have the new council deliberate."""
+    task = desk.admit(DeliberationRequest(role="security", text="Is it safe?", task_id=id))
+    return asyncio.create_task(desk.conclude(task, 60.0))
+
+
+async def test_a_council_lives_from_its_creation_to_its_end(
+    config: Config, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Created with a pool, joined while it deliberates, there after a restart, and dissolved.
+
+    One whose engine cannot be is not left behind.
+    """
+    monkeypatch.setattr(retiring, "DISSOLVE_WITHIN_S", 20.0)
+    config = config.model_copy(update={"councils": config.councils[:1], "phases": {}})
+    stage.open("draft", "revise", "vote")
+    async with Living(config, stage).at_work() as desk:
+        unfit = NewCouncil(role="unfit", custom_params={"max_running": "4"})
+        with pytest.raises(Unavailable, match=r"pool council-unfit: No memory\. Add some"):
+            await asyncio.wait_for(desk.chamber.create(unfit), 90)
+        new = NewCouncil(role="security", custom_params={"max_running": "4"})
+        made = await asyncio.wait_for(desk.chamber.create(new), 90)
+        assert made.agents == tuple(f"agent-security-00{n}" for n in (1, 2, 3))
+        names = living(desk._fleet)
+        [engine] = names.agents["council-security"]
+        assert find_actor(engine) is not None
+        first = asked(desk, "first")
+        await until_async(lambda: stage.asked("critique") == 3, "reviews are asked for", 60)
+        await desk.chamber.register("security", NewAgent(agent_id="fourth"))
+        second = asked(desk, "second")
+        await until_async(lambda: stage.asked("draft") == 3 + 4, "the new seats draft", 60)
+        stage.open("critique")
+        found = await asyncio.gather(first, second)
+        assert [len(each.state.seated) for each in found] == [3, 4]
+        before = await desk._councils.health("SECURITY")
+        assert before is not None
+    async with Living(config, stage).at_work() as desk:
+        await until_async(lambda: "SECURITY" in desk._councils.roles, "it is known again")
+        after = await desk._councils.health("SECURITY")
+        assert after is not None
+        assert (after.pid, len(after.agents)) == (before.pid, 4)
+        (stage.folder / "critique").unlink()
+        running = asked(desk, "third")
+        await until_async(lambda: stage.asked("critique") == 3 + 4 + 4, "reviews are asked for", 60)
+        gone = await desk.chamber.delete("security")
+        assert (gone.agents_removed, gone.running) == (4, ("third",))
+        with pytest.raises(InvalidRequest, match=r"known roles: DEV$"):
+            asked(desk, "fourth")
+        stage.open("critique")
+        end = (await asyncio.wait_for(running, 60)).records[-1].event
+        assert isinstance(end, Decided)
+        await until_async(lambda: find_actor(names.councils["SECURITY"]) is None, "it is gone", 30)
+        await until_async(lambda: find_actor(engine) is None, "so is its pool", 30)
+        await until_async(lambda: len(named_actors()) == 2, "only DEV and its pool are left", 60)
+        assert (await desk.read("third")).state.end is not None
