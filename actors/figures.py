@@ -10,7 +10,8 @@ from engine.data import Data
 PERCENTS = (50, 95, 99)
 
 _SUMS = """
-SELECT role, count(*), sum(status = 'completed'), sum(took_ms), sum(turns), sum(replied_ms)
+SELECT role, count(*), sum(status = 'completed'), sum(took_ms), sum(turns), sum(replied_ms),
+    sum(purpose = 'orchestration'), sum((purpose = 'orchestration') * took_ms)
 FROM deliberations WHERE ended >= ? GROUP BY role ORDER BY role
 """
 _RANKED = """
@@ -23,7 +24,8 @@ class Figures(Data):
 
     Milliseconds are those of work, without suspensions. `percentiles` are by nearest rank: the
     least time that so many percent of them did not exceed. `turns` are those that were replied to,
-    `replied_ms` what they took together. `behind` is as on a page.
+    `replied_ms` what they took together. So many of them were `orchestrations`, which took
+    `orchestrated_ms`. `behind` is as on a page.
     """
 
     ended: Mapping[str, int]
@@ -32,6 +34,8 @@ class Figures(Data):
     percentiles: Mapping[int, int]
     turns: int
     replied_ms: int
+    orchestrations: int = 0
+    orchestrated_ms: int = 0
     behind: str = ""
 
     @property
@@ -43,6 +47,11 @@ class Figures(Data):
     def mean_ms(self) -> float:
         """What one of them took on average; 0 where there is none."""
         return sum(self.took_ms.values()) / self.total if self.total else 0.0
+
+    @property
+    def mean_orchestration_ms(self) -> float:
+        """What an orchestration took on average; 0 where there is none."""
+        return self.orchestrated_ms / self.orchestrations if self.orchestrations else 0.0
 
     @property
     def mean_reply_ms(self) -> float:
@@ -66,6 +75,8 @@ def figures(rows: Projection, since: float) -> Figures:
         percentiles={percent: _percentile(rows, since, total, percent) for percent in PERCENTS},
         turns=sum(row[4] for row in sums),
         replied_ms=sum(row[5] for row in sums),
+        orchestrations=sum(row[6] for row in sums),
+        orchestrated_ms=sum(row[7] for row in sums),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from engine.events import Convened, Record
 from engine.outline import Outline, put_away, taken_up
 
-VERSION = 1
+VERSION = 2
 """To be raised whenever the same records would make other rows."""
 
 _SCHEMA = """
@@ -28,6 +28,7 @@ CREATE TABLE deliberations (
     id TEXT NOT NULL,
     role TEXT NOT NULL,
     story_id TEXT NOT NULL,
+    purpose TEXT NOT NULL,
     status TEXT NOT NULL,
     began REAL NOT NULL,
     ended REAL,
@@ -51,7 +52,7 @@ CREATE VIRTUAL TABLE texts USING fts5 (task, decision);
 
 _WRITE = """
 INSERT OR REPLACE INTO deliberations
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 Values = Sequence[Any] | Mapping[str, Any]
@@ -205,6 +206,7 @@ def _row(seq: int, key: str, outline: Outline) -> tuple[Any, ...]:
         outline.id,
         outline.role,
         outline.story_id,
+        outline.purpose,
         outline.status,
         outline.began,
         outline.ended if ended else None,

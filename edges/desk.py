@@ -344,7 +344,7 @@ class Desk:
             raise Uncounted(counted.behind)
         return Stats(
             total_deliberations=counted.total,
-            total_orchestrations=0,
+            total_orchestrations=counted.orchestrations,
             avg_deliberation_time_ms=counted.mean_ms,
             active_councils=sum(health is not None for health in found),
             role_counts=dict(counted.ended),

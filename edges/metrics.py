@@ -53,7 +53,7 @@ async def metrics(desk: Desk, metric_type: str = "", time_range_ms: int = 0) -> 
 def _performance(found: Figures) -> Performance:
     return Performance(
         avg_deliberation_ms=found.mean_ms,
-        avg_orchestration_ms=0.0,
+        avg_orchestration_ms=found.mean_orchestration_ms,
         p50_latency_ms=found.percentiles[50],
         p95_latency_ms=found.percentiles[95],
         p99_latency_ms=found.percentiles[99],

@@ -91,7 +91,7 @@ class Stats(Data):
     """What the journal counts: the ended deliberations that it holds.
 
     The time is that of work, without suspensions. `active_councils` are those that answer now.
-    Orchestrations are not offered yet.
+    Orchestrations are deliberations too.
     """
 
     total_deliberations: int
@@ -149,7 +149,7 @@ class Performance(Data):
     """How long the deliberations took that ended in the range, with a decision or without.
 
     Milliseconds of work, without suspensions; percentiles are by nearest rank. All are 0 where
-    nothing ended. Orchestrations are not marked as such yet: 0.
+    nothing ended. Orchestrations are deliberations too.
     """
 
     avg_deliberation_ms: float

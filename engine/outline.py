@@ -45,6 +45,7 @@ class Outline:
     id: str = ""
     role: str = ""
     story_id: str = ""
+    purpose: str = ""
     status: Standing = "in_progress"
     began: float = 0.0
     ended: float = 0.0
@@ -83,6 +84,7 @@ class Outline:
     def _convene(self, event: Convened, at: float) -> None:
         task = event.task
         self.id, self.role, self.story_id, self.began = task.id, task.role, task.story_id, at
+        self.purpose = task.purpose
         self.task = f"{task.title}\n{task.text}" if task.title else task.text
         self.policy = str((event.rules or settle(task, event.council)).policy)
 

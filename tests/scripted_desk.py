@@ -97,6 +97,8 @@ class ScriptedDesk(Desk):
             percentiles={50: 900, 95: 1800, 99: 2000},
             turns=10,
             replied_ms=2500,
+            orchestrations=2,
+            orchestrated_ms=6000,
         )
         self.stats: Stats | None = Stats(
             total_deliberations=7,

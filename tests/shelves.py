@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from recording import COUNCIL, ONE, a_task, recorded
 
@@ -36,10 +36,17 @@ class Known(NamedTuple):
     took: int = 3
     task: str = "Build a clock"
     decision: str = "A sundial"
+    purpose: Literal["", "orchestration"] = ""
 
     def records(self) -> list[Record]:
         """What a journal holds of it."""
-        task = a_task(id=self.id, role=self.role, story_id=self.story, text=self.task)
+        task = a_task(
+            id=self.id,
+            role=self.role,
+            story_id=self.story,
+            text=self.task,
+            purpose=self.purpose,
+        )
         events = (Convened(task=task, council=COUNCIL), draft(self.decision), *ENDS[self.status])
         times = (self.began, self.began, self.began + self.took)
         return [

@@ -34,7 +34,7 @@ async def test_the_figures_are_made_of_what_ended_and_of_who_is_there() -> None:
     assert found.councils is not None
     assert found.performance.model_dump() == {
         "avg_deliberation_ms": 1000.0,
-        "avg_orchestration_ms": 0.0,
+        "avg_orchestration_ms": 3000.0,
         "p50_latency_ms": 900.0,
         "p95_latency_ms": 1800.0,
         "p99_latency_ms": 2000.0,
@@ -148,7 +148,9 @@ async def http(house: Doors, path: str) -> Any:
 @pytest.mark.nats
 async def test_both_doors_tell_the_same_true_figures(house: Doors, model: GatedModel) -> None:
     """Busy while replies are awaited, then what was decided; a range that is over has nothing."""
-    await house.desk.accept(a_task(text="Build a sundial", story_id="s-1"), 60)
+    await house.desk.accept(
+        a_task(text="Build a sundial", story_id="s-1", purpose="orchestration"), 60
+    )
     await until_async(lambda: len(model.held) == 3, "all are asked")
     dev = (await http(house, "/v1/metrics?metric_type=councils"))["councils"]["health_per_council"]
     assert dev["council-dev"]["busy_agents"] == 3
@@ -164,6 +166,9 @@ async def test_both_doors_tell_the_same_true_figures(house: Doors, model: GatedM
     for name, value in told["performance"].items():
         assert getattr(found.performance, name) == value
     assert told["performance"]["p50_latency_ms"] == told["performance"]["avg_deliberation_ms"] > 0
+    performance = told["performance"]
+    assert performance["avg_orchestration_ms"] == performance["avg_deliberation_ms"]
+    assert (await http(house, "/v1/status"))["stats"]["total_orchestrations"] == 1
     assert told["agents"]["avg_agent_response_time_ms"] > 0
     assert found.agents.total_agents == told["agents"]["total_agents"] == 3
     council = found.councils.health_per_council["council-dev"]

@@ -31,7 +31,7 @@ def agrees(records: list[Record]) -> None:
     assert (found.id, found.role, found.story_id) == (said.task_id, said.role, said.story_id)
     assert (found.status, found.began, found.ended) == (said.status, state.began, state.ended)
     assert (found.worked_s, found.usage) == (state.worked_s, state.usage)
-    assert found.policy == state.rules.policy
+    assert (found.policy, found.purpose) == (state.rules.policy, state.task.purpose)
     assert (found.winner, found.error_type) == (said.winner_id, said.error_type)
     assert found.task.endswith(state.task.text)
     if said.decision is not None:
@@ -53,7 +53,7 @@ async def test_the_outline_of_any_course_is_its_transcripts(
 ) -> None:
     """Agents are lost, replies unreadable, turns stopped, texts excluded; some end undecided."""
     bell = Bell()
-    task = a_task(policy=policy, title="Time")
+    task = a_task(policy=policy, title="Time", purpose="orchestration")
     agrees(await recorded(task, MixedModel(seed, bell, ring), bell=bell, check=no_sundial))
 
 

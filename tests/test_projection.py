@@ -31,6 +31,7 @@ KNOWN = st.builds(
     role=st.sampled_from(["DEV", "QA"]),
     story=st.sampled_from(["", "s-1", "s-2"]),
     status=st.sampled_from(STATUSES),
+    purpose=st.sampled_from(["", "orchestration"]),
     began=TIMES,
     took=st.integers(0, 9),
     task=TEXTS,
@@ -187,6 +188,9 @@ def test_figures_are_those_of_what_ended_since(known: list[Known], since: float)
     times = sorted(k.took * 1000 for k in ended)
     assert found.total == len(ended)
     assert found.mean_ms == (sum(times) / len(times) if times else 0.0)
+    orchestrations = [k.took * 1000 for k in ended if k.purpose]
+    assert found.orchestrations == len(orchestrations)
+    assert found.mean_orchestration_ms == sum(orchestrations) / (len(orchestrations) or 1)
     for percent, told in found.percentiles.items():
         assert told == (times[math.ceil(len(times) * percent / 100) - 1] if times else 0)
     for role in ("DEV", "QA"):
