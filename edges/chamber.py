@@ -177,7 +177,7 @@ def seats_of(
         seats.append(
             SeatInfo(
                 agent_id=agent.id,
-                status="offline" if not there else "busy" if busy else "ready",
+                status="busy" if busy else "ready" if there else "offline",
                 pool=agent.pool,
                 endpoint=_endpoint(outside.get(agent.id)),
                 capabilities=who.capabilities if who else _own(fleet, agent.pool),
