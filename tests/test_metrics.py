@@ -168,7 +168,7 @@ async def test_both_doors_tell_the_same_true_figures(house: Doors, model: GatedM
     assert told["performance"]["p50_latency_ms"] == told["performance"]["avg_deliberation_ms"] > 0
     performance = told["performance"]
     assert performance["avg_orchestration_ms"] == performance["avg_deliberation_ms"]
-    assert (await http(house, "/v1/status"))["stats"]["total_orchestrations"] == 1
+    assert (await house.desk._stats()).total_orchestrations == 1
     assert told["agents"]["avg_agent_response_time_ms"] > 0
     assert found.agents.total_agents == told["agents"]["total_agents"] == 3
     council = found.councils.health_per_council["council-dev"]
