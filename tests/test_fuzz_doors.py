@@ -33,7 +33,10 @@ from engine.policies import POLICIES
 pytestmark = [pytest.mark.nats, pytest.mark.timeout(60)]
 
 ROLES = ("DEV", "qa", "ARCHITECT", "DEVOPS", "DATA")
+FLEET = ("DEV", "QA", "ARCHITECT", "DEVOPS", "DATA")
 KNOWN_IDS = ("decided", "running over", "ä/ö ?#")
+KNOWN_AGENTS = ("agent-dev-001", "agent-qa-002", "guest")
+KNOWN_IN_PATHS = {"task_id": KNOWN_IDS, "role": ROLES, "agent_id": KNOWN_AGENTS}
 ENOUGH_HTTP, ENOUGH_GRPC = 2_000, 5_000
 ANSWER_S = 20.0
 OURS = (StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.DATA_LOSS, StatusCode.UNIMPLEMENTED)
@@ -78,8 +81,20 @@ def _still_standing(whole: Whole) -> Iterator[None]:
     yield
     assert whole.deaths == []
     with Client(whole.url) as client:
+        refound(client)
         assert client.deliberate({"role": "QA", "text": "Clock"}).status == "completed"
         assert client.status().status == "healthy"
+
+
+def refound(client: Client) -> None:
+    """Have the councils that were there at first: those were asked away, and others into being."""
+    there = {council.role for council in client.councils()}
+    for role in there - set(FLEET):
+        client.delete_council(role)
+    for role in FLEET:
+        if role in there:
+            client.delete_council(role)
+        client.create_council({"role": role})
 
 
 @st.composite
@@ -89,8 +104,9 @@ def seasoned(draw: st.DrawFn, operation: Any, mode: GenerationMode) -> Case:
     What is to be wrong stays as it is.
     """
     case: Case = draw(operation.as_strategy(mode))
-    if "task_id" in case.path_parameters and draw(st.booleans()):
-        case.path_parameters["task_id"] = quote(draw(st.sampled_from(KNOWN_IDS)), safe="")
+    for name, known in KNOWN_IN_PATHS.items():
+        if name in case.path_parameters and draw(st.booleans()):
+            case.path_parameters[name] = quote(draw(st.sampled_from(known)), safe="")
     if mode is GenerationMode.NEGATIVE or not isinstance(case.body, dict):
         return case
     if "role" in case.body and draw(st.booleans()):
@@ -168,6 +184,8 @@ WORDS = {
     "role_filter": st.sampled_from(ROLES),
     "task_id": st.sampled_from(KNOWN_IDS),
     "policy": st.sampled_from(sorted(POLICIES)),
+    "agent_id": st.sampled_from(KNOWN_AGENTS),
+    "endpoint": st.sampled_from(["nats", "http://127.0.0.1:9/v1", "gopher://x"]),
 }
 NUMBERS = st.sampled_from([0, 1, 2, 3, -1, 7, 1000, 2**31 - 1, -(2**31)])
 SCALARS: dict[int, st.SearchStrategy[Any]] = {

@@ -29,10 +29,11 @@ from actors.councils import Councils
 from actors.crew import ON_THE_BUS
 from actors.embedded import nats_server
 from actors.provision import provision
-from actors.roster import Roster, roster
+from actors.roster import Roster, living
 from actors.supervisor import Post, State
 from actors.testing import LocalHandle, ScriptedPool, local_call
 from edges.desk import Desk
+from engine.charters import Fleet, in_force
 from engine.config import BusConfig, Config, HttpConfig, PoolConfig
 from engine.events import Record
 from engine.fanout import ended
@@ -45,7 +46,7 @@ class Whole:
     """Where to knock, and whether everything still stands."""
 
     def __init__(self, config: Config) -> None:
-        self.config, self.names = config, roster(config)
+        self.config = config
         self.url = self.target = ""
         self.deaths: list[str] = []
 
@@ -84,51 +85,115 @@ async def local_streamed(method: Any, *arguments: Any) -> AsyncGenerator[Any, No
         await stream.aclose()
 
 
+class Crew:
+    """All actors of the councils in force: each is made when it is first looked for."""
+
+    def __init__(self, whole: Whole) -> None:
+        self._whole, self._fleet = whole, in_force(whole.config)
+        self._actors: dict[str, Any] = {}
+        self._leaving: list[asyncio.Task[None]] = []
+
+    @property
+    def names(self) -> Roster:
+        """Those of the actors that there are to be."""
+        return living(self._fleet)
+
+    def seat(self, fleet: Fleet) -> None:
+        """Have the councils of a fleet, and let go of others."""
+        self._fleet = fleet
+        for name in self._actors.keys() - self._made().keys():
+            actor = self._actors.pop(name)
+            if isinstance(actor, CouncilActor):
+                self._leaving.append(asyncio.create_task(_dissolved(actor)))
+
+    def find(self, name: str) -> LocalHandle | None:
+        """As Ray finds an actor by its name."""
+        if name not in self._actors and (make := self._made().get(name)) is not None:
+            self._actors[name] = make()
+        return LocalHandle(self._actors[name]) if name in self._actors else None
+
+    def add(self, name: str, actor: Any) -> None:
+        """Have one that was made elsewhere."""
+        self._actors[name] = actor
+
+    async def state(self) -> State:
+        """Every post is filled."""
+        kinds = dict.fromkeys(self._made(), "agent")
+        kinds |= dict.fromkeys(self.names.councils.values(), "council")
+        posts = [
+            Post.model_validate({"name": n, "kind": k, "state": "ready", "reason": ""})
+            for n, k in (kinds | {self.names.bridge: "bridge"}).items()
+        ]
+        return State(since=time.time(), bus="", posts=tuple(posts))
+
+    async def leave(self) -> None:
+        """End all of it."""
+        await asyncio.gather(*self._leaving)
+        for actor in self._actors.values():
+            if isinstance(actor, CouncilActor):
+                await _closed(actor)
+
+    def _made(self) -> dict[str, Callable[[], Any]]:
+        """How each actor is made; a bridge is made elsewhere, once."""
+        agents = {n: AgentTwin for those in self.names.agents.values() for n in those}
+        made: dict[str, Callable[[], Any]] = {**agents, self.names.bridge: AgentTwin}
+        return made | {n: partial(self._council, r) for r, n in self.names.councils.items()}
+
+    def _council(self, role: str) -> CouncilActor:
+        known = tuple(self._fleet.charters.values())
+        die = partial(_died, self._whole, role)
+        return CouncilActor(self._whole.config, role, pools, die, known)
+
+
+async def _dissolved(actor: CouncilActor) -> None:
+    await actor.dissolve(1.0)
+    await _closed(actor)
+
+
+async def _closed(actor: CouncilActor) -> None:
+    await ended(*actor._tasks, *filter(None, [actor._keeping]))
+    await actor._outside.close()
+    if actor._journal is not None:
+        await actor._journal.close()
+
+
+class LocalDesk(Desk):
+    """The desk in front of a crew."""
+
+    def __init__(self, config: Config, crew: Crew) -> None:
+        super().__init__(config, crew.names, crew.state, crew.find)
+        self._crew = crew
+        ways = Councils(crew.names, crew.find, call=local_call, streamed=local_streamed)
+        self._councils = self.chamber._councils = ways
+
+    def _seat(self, fleet: Fleet) -> None:
+        self._crew.seat(fleet)
+        super()._seat(fleet)
+
+
 @asynccontextmanager
 async def behind(whole: Whole) -> AsyncIterator[Desk]:
     """All actors of the configuration, and the desk in front of them."""
-    config, names = whole.config, whole.names
+    config, crew = whole.config, Crew(whole)
     client = await connect(config.bus, "test", lambda: None)
     await provision(client.streams(), config.bus)
     await client.leave()
-    die = partial(_died, whole)
-    seated = {r: CouncilActor(config, r, pools, partial(die, r)) for r in names.councils}
-    found: dict[str, Any] = {names.councils[role]: actor for role, actor in seated.items()}
-    found |= {name: AgentTwin() for those in names.agents.values() for name in those}
-    handles = {name: LocalHandle(actor) for name, actor in found.items()}
-    ways = Councils(names, handles.get, call=local_call, streamed=local_streamed)
+    desk = LocalDesk(config, crew)
 
     async def convene(task: Task) -> Record:
-        return (await ways.conclude(task, ON_THE_BUS)).records[-1]
+        return (await desk._councils.conclude(task, ON_THE_BUS)).records[-1]
 
-    bridge = Bridge(config, convene, partial(die, "bridge", 1))
-    handles[names.bridge] = LocalHandle(bridge)
+    bridge = Bridge(config, convene, partial(_died, whole, "bridge", 1))
+    crew.add(crew.names.bridge, bridge)
     await bridge.start()
-    desk = Desk(config, names, partial(_state, names), handles.get)
-    desk._councils = ways
     yield desk
     await bridge.stop(grace_s=0)
-    for actor in seated.values():
-        await ended(*actor._tasks, *filter(None, [actor._keeping]))
-        await actor._outside.close()
-        if actor._journal is not None:
-            await actor._journal.close()
+    await crew.leave()
     await desk._opened().close()
 
 
 def _died(whole: Whole, who: str, _code: int = 0) -> None:
     whole.deaths.append(who)
-
-
-async def _state(names: Roster) -> State:
-    """Every post is filled."""
-    kinds = dict.fromkeys(names.councils.values(), "council")
-    kinds |= {name: "agent" for those in names.agents.values() for name in those}
-    posts = [
-        Post.model_validate({"name": n, "kind": k, "state": "ready", "reason": ""})
-        for n, k in (kinds | {names.bridge: "bridge"}).items()
-    ]
-    return State(since=time.time(), bus="", posts=tuple(posts))
 
 
 class Front(Edge):
