@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,15 +20,22 @@ def named(status: int) -> str:
 
 
 async def accepted(client: ContractClient, within_s: float = 20) -> None:
-    """Status, councils, a plan for all of them, a deliberation, and what became of each."""
+    """Status, councils, a plan for all of them, a deliberation, and what became of each.
+
+    While the plan is worked on, a client deliberates and another one follows a stream.
+    """
     before = await is_healthy(client)
     await lists_its_councils(client)
-    await decides_a_plan(client, within_s)
-    await deliberates_and_remembers(client)
+    await asyncio.gather(
+        decides_a_plan(client, within_s),
+        deliberates_and_remembers(client),
+        tells_each_stage(client),
+    )
     after = await is_healthy(client)
-    assert after.total_deliberations == before.total_deliberations + 6
+    assert after.total_deliberations == before.total_deliberations + len(ROLES) + 2
     for role in ROLES:
-        assert after.role_counts[role] == before.role_counts[role] + 1 + (role == "DEV")
+        more = {"DEV": 2, "QA": 2}.get(role, 1)
+        assert after.role_counts[role] == before.role_counts[role] + more
     assert after.avg_deliberation_time_ms > 0
 
 
@@ -101,6 +109,19 @@ async def deliberates_and_remembers(client: ContractClient) -> None:
     assert found.winner_id == answer.winner_id
     assert found.duration_ms == answer.duration_ms > 0
     assert await status_of(client, "never") == "NOT_FOUND"
+
+
+async def tells_each_stage(client: ContractClient) -> None:
+    """A stream goes through all stages, to the end."""
+    asked = {"role": "qa", "task_description": "Test a clock", "rounds": 1, "num_agents": 2}
+    updates = [update async for update in client.call("StreamDeliberation", **asked)]
+    assert list(dict.fromkeys(update.status for update in updates)) == [
+        "generating",
+        "reviewing",
+        "scoring",
+        "complete",
+    ]
+    assert updates[-1].progress_percent == 100
 
 
 def is_decided(answer: Any, agents: int = 3) -> None:

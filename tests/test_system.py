@@ -134,15 +134,9 @@ async def test_an_event_on_the_bus_becomes_a_decision_for_each_role(system: Syst
 
 
 async def test_a_client_of_the_contract_alone_accepts_the_system(system: System) -> None:
-    """One that has never seen our proto takes the five steps, and a stream tells each stage."""
+    """One that has never seen our proto takes the five steps."""
     async with grpc.aio.insecure_channel(system.target) as channel:
-        client = ContractClient(channel)
-        await accepted(client, within_s=120)
-        asked = {"role": "dev", "task_description": "Test a clock", "rounds": 1, "num_agents": 2}
-        updates = [update async for update in client.call("StreamDeliberation", **asked)]
-        stages = {update.status for update in updates}
-        assert stages == {"generating", "reviewing", "scoring", "complete"}
-        assert updates[-1].progress_percent == 100
+        await accepted(ContractClient(channel), within_s=120)
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)
