@@ -13,7 +13,7 @@ from actors.codec import write
 from actors.pb import orchestrator_pb2 as pb
 from actors.progress import Progress
 from edges.calls import admitted, require_decision
-from edges.councils_rpcs import CouncilsRpcs, agent_info
+from edges.councils_rpcs import CouncilsRpcs, agent_info, standing
 from edges.desk import Desk
 from edges.listing_rpcs import ListingRpcs
 from edges.metrics_rpcs import MetricsRpcs
@@ -124,14 +124,14 @@ def _named(task_id: str) -> str:
 
 
 def _council(info: CouncilInfo, *, with_agents: bool) -> pb.CouncilInfo:
-    """A council whose actor does not answer is degraded, in the contract's words."""
+    """A council as the contract tells of it."""
     agents = info.seats if with_agents else ()
     return pb.CouncilInfo(
         council_id=info.council_id,
         role=info.role,
         num_agents=info.num_agents,
         agents=[agent_info(seat, info.role) for seat in agents],
-        status="degraded" if info.status == "away" else info.status,
+        status=standing(info.status),
         model=", ".join(info.models),
     )
 
