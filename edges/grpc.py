@@ -1,7 +1,4 @@
-"""The gRPC door: each rpc as a method that Serve calls by name; knows nothing of councils or Ray.
-
-Rpcs of the contract that are not written here answer UNIMPLEMENTED.
-"""
+"""The gRPC door: each rpc as a method that Serve calls; knows nothing of councils or Ray."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from edges.desk import Desk
 from edges.listing_rpcs import ListingRpcs
 from edges.metrics_rpcs import MetricsRpcs
 from edges.orders_rpcs import OrdersRpcs
-from edges.rpcs import RPCS, GrpcContext, not_yet, streaming, unary
+from edges.rpcs import GrpcContext, streaming, unary
 from edges.tasks_rpcs import TasksRpcs
 from edges.views import CouncilInfo, Stats
 from engine.errors import InvalidRequest
@@ -110,11 +107,6 @@ class GrpcDoor(CouncilsRpcs, OrdersRpcs, TasksRpcs, MetricsRpcs, ListingRpcs):
             stats=_stats(status.stats) if request.include_stats and status.stats else None,
             troubles=status.troubles,
         )
-
-
-for _name in RPCS:
-    if not hasattr(GrpcDoor, _name):
-        setattr(GrpcDoor, _name, not_yet(_name))
 
 
 def _named(task_id: str) -> str:
