@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import Header, Query, Request, Response
+from fastapi import FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi_offline import FastAPIOffline
@@ -46,6 +46,23 @@ api = FastAPIOffline(
     title="Conclave",
     summary="Councils of agents that draft, criticise, revise, vote and decide.",
 )
+
+
+def _documented() -> dict[str, Any]:
+    """The document without FastAPI's own 422: what cannot be read is refused with 400."""
+    if api.openapi_schema is not None:
+        return api.openapi_schema
+    document = FastAPI.openapi(api)
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if operation["responses"].get("422", {}).get("description") == "Validation Error":
+                del operation["responses"]["422"]
+    for of_those in ("HTTPValidationError", "ValidationError"):
+        del document["components"]["schemas"][of_those]
+    return document
+
+
+api.openapi = _documented  # type: ignore[method-assign]
 
 
 @api.exception_handler(ConclaveError)
