@@ -95,7 +95,7 @@ class ChatDoor:
         """A stream whose first record was awaited: what cannot be done is refused before."""
         records = self._desk.follow(task, within_s)
         telling = Telling(self._desk, records, await anext(records), name)
-        with_usage = chat.stream_options is not None and chat.stream_options.include_usage
+        with_usage = chat.stream_options is not None and bool(chat.stream_options.include_usage)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(
             telling.told(with_usage=with_usage), media_type=MEDIA_TYPE, headers=headers
