@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -35,6 +36,8 @@ ABOUT = """\
 Councils of agents that deliberate: each drafts alone, criticises its peers, revises and votes;
 the decision comes with its reasons, its dissent and its cost.
 """
+UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Why output cannot be written, by no fault of ours."""
 EXAMPLES = """\
 a first session, in two terminals:
   conclave doctor                     is this machine ready?
@@ -57,8 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt as interrupted:
         print(f"conclave: {interrupted or 'interrupted'}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever reads our output has seen enough; what is left goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere
+        if error.errno != errno.EPIPE:  # else whoever reads our output has seen enough
+            print(f"conclave: not all could be written ({error.strerror})", file=sys.stderr)
         return 1
     return 0
 

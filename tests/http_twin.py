@@ -91,8 +91,9 @@ class Twin:
 
     `cuts` holds, for each event stream to come, after how many records it ends or what problem it
     then tells; None lets it go on. `hold` is the number of records after which streams wait for
-    `gate`. `answer` and `begun` are told in place of a document and of a stream. `pace_s` is the real time between two records, `slow_s` that until any answer. `behind`
-    is what lists and figures lack.
+    `gate`. `answer` and `begun` are told in place of a document and of a stream. `pace_s` is the
+    real time between two records, `slow_s` that until any answer. `behind` is what lists and
+    figures lack.
     """
 
     def __init__(self) -> None:
