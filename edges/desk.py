@@ -118,8 +118,12 @@ class Desk:
         if known is not None and known != task:
             raise conflict(task)
 
-    def begin(self) -> None:
-        """See from now on which councils there are; needs a running event loop."""
+    async def begin(self) -> None:
+        """See from now on which councils there are.
+
+        Returns when that is known, so that nobody is told of those before; without the bus soon.
+        """
+        await self._look_at_councils()
         self._following = asyncio.create_task(self._follow_councils(), name="councils in force")
 
     def allowance(self, task: Task, timeout_ms: str = "") -> float:
@@ -271,11 +275,14 @@ class Desk:
     async def _follow_councils(self) -> None:
         """Another replica may have changed them."""
         while True:
-            try:
-                await self.chamber.look()
-            except Unavailable as away:
-                log.debug("councils are taken to be as last known: %s", away)
             await asyncio.sleep(SEEN_EVERY_S)
+            await self._look_at_councils()
+
+    async def _look_at_councils(self) -> None:
+        try:
+            await self.chamber.look()
+        except Unavailable as away:
+            log.debug("councils are taken to be as last known: %s", away)
 
     def _seat(self, fleet: Fleet) -> None:
         """Know the councils that are in force."""
