@@ -37,7 +37,15 @@ from engine.caps import council_of
 from engine.charters import Fleet, in_force
 from engine.config import Config
 from engine.data import Data
-from engine.errors import Away, ConclaveError, InvalidRequest, NotFound, Unavailable
+from engine.errors import (
+    Away,
+    ConclaveError,
+    Ended,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+    Unmet,
+)
 from engine.events import END, Record
 from engine.fanout import ended, merge
 from engine.posted import PlanningEvent, posted
@@ -255,9 +263,15 @@ class Desk:
         return await self._councils.context(sight.task.role, sight)
 
     async def cancel(self, task_id: str) -> Conclusion:
-        """End a deliberation without a decision. NotFound; Ended if it has its end."""
+        """End a deliberation without a decision. NotFound; Ended if it has its end.
+
+        Unmet where its council was deleted, which writes nothing more soon.
+        """
         try:
-            role = _role(await self.known(task_id))
+            known = await self.known(task_id)
+            role = _role(known)
+            if role not in self._councils.roles:
+                raise _gone(known)
         except (NotFound, Away):
             running = [c.role for c in await self.councils() if task_id in c.running]
             if not running:
@@ -487,6 +501,16 @@ async def _or_trouble(asked: Awaitable[State | Stats]) -> State | Stats | Concla
         return await asked
     except ConclaveError as trouble:
         return trouble
+
+
+def _gone(known: Conclusion) -> ConclaveError:
+    """Why nothing can be ended whose council is no more."""
+    task = known.state.task
+    assert task is not None
+    if known.state.end is not None:
+        return Ended(f"deliberation {task.id!r} has ended already")
+    what = f"council {task.role} of {task.id!r} was deleted; what it was at ends within a minute"
+    return Unmet(what, "to end what it had suspended before, create it again")
 
 
 def _role(known: Conclusion) -> str:

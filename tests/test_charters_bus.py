@@ -8,6 +8,7 @@ import pytest
 from api_twin import ApiTwin
 from bus_fakes import connected, last_record, letters, stored
 from deadline import reaches, until_async
+from recording import recorded
 from seats import Seat, a_task, answering, crash, journalled, seen_by
 
 from actors.bridge import Bridge
@@ -23,7 +24,7 @@ from edges.asked import DeliberationRequest
 from edges.desk import Desk
 from engine.charters import Charter, Fleet, Joined
 from engine.config import Config, NamedAgent, OutsideAgent
-from engine.errors import Conflict, InvalidRequest, Unavailable
+from engine.errors import Conflict, Ended, InvalidRequest, Unavailable, Unmet
 from engine.events import Decided, Failed
 from engine.fanout import ended
 from engine.founding import NewCouncil, founded
@@ -426,6 +427,26 @@ async def test_a_new_replica_does_not_wait_for_a_bus_that_is_away(
     await ended(desk._following)
     await desk.journal.close()
     nats.start()
+
+
+async def test_what_a_deleted_council_left_cannot_be_ended_and_why_is_said(
+    config: Config, charters: Charters
+) -> None:
+    """What is to be done first; what had ended before has ended."""
+    desk = Desk(config, roster(config), NotImplemented, lambda _name: None)
+    for name, most in (("left", 2), ("done", None)):
+        writer = desk.journal.writer(name, 0)
+        for record in (await recorded(a_task(name)))[:most]:
+            writer.append(record)
+        await writer.flush()
+    await charters.change("SECURITY", lambda fleet: founded(fleet, SECURITY))
+    await charters.change("DEV", lambda fleet: dissolved(fleet, "DEV"))
+    await desk.chamber.look()
+    with pytest.raises(Unmet, match=r"council DEV of 'left' was deleted.*create it again"):
+        await desk.cancel("left")
+    with pytest.raises(Ended, match="'done' has ended already"):
+        await desk.cancel("done")
+    await desk.journal.close()
 
 
 async def test_the_bucket_may_not_be_there_yet(config: Config, nats: NatsServer) -> None:
