@@ -163,6 +163,8 @@ def _orchestrate(options: argparse.Namespace) -> None:
         role=options.role,
         id=options.id or new_id(),
         title=options.title,
+        rubric=options.rubric,
+        require=tuple(options.require),
         story=options.story,
         case=options.case,
         plan=options.plan,
