@@ -180,6 +180,6 @@ def test_a_fork_that_breaks_off_is_gone_on_with_in_the_same_form(asked: Twin) ->
     out, err = Console(file=StringIO()), Console(file=StringIO(), width=500)
     with (
         Client(asked.url, err.print, pauses_s=(0.0,)) as client,
-        pytest.raises(BrokenOff, match="fork x --tally=irv --id=f --watch --json$"),
+        pytest.raises(BrokenOff, match=r"fork x --tally=irv --id=f --watch --json$"),
     ):
         fork(client, Change("x", "f", tally="irv"), Form.JSON_LINES, Screen(out, err))
