@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from commands.arguments import Help, a_port, add_command, add_url, an_id
+from commands.arguments import Help, add_url
 from commands.asking import add_deliberate, options_of
 from commands.forking import add_fork, add_replay
+from commands.here import add_demo, add_doctor, add_serve
 from commands.hints import default_url
 from commands.ordering import add_event, add_orchestrate
+from commands.reading import add_ones, add_plan, add_status, add_story
 from commands.searching import add_list, add_metrics, wanted_of
 from commands.seating import add_agents, add_councils
 from commands.tasking import add_context, add_derive
@@ -29,12 +31,12 @@ if TYPE_CHECKING:
     from commands.watch import Form, Screen
     from conclave import Client
 
-PLAN = Path(__file__).resolve().parent / "examples" / "plan-approved.json"
-
 ABOUT = """\
 Councils of agents that deliberate: each drafts alone, criticises its peers, revises and votes;
 the decision comes with its reasons, its dissent and its cost.
 """
+UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Why output cannot be written, by no fault of ours."""
 EXAMPLES = """\
 a first session, in two terminals:
   conclave doctor                     is this machine ready?
@@ -57,8 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt as interrupted:
         print(f"conclave: {interrupted or 'interrupted'}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever reads our output has seen enough; what is left goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere
+        if error.errno != errno.EPIPE:  # else whoever reads our output has seen enough
+            print(f"conclave: not all could be written ({error.strerror})", file=sys.stderr)
         return 1
     return 0
 
@@ -70,13 +76,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"conclave {_version()}")
     add_url(parser, default_url())
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_here(commands)
-    _add_doctor(commands)
+    add_demo(commands).set_defaults(run=_demo)
+    add_serve(commands).set_defaults(run=_serve)
+    add_doctor(commands).set_defaults(run=_doctor)
     add_deliberate(commands).set_defaults(run=_deliberate)
     add_orchestrate(commands).set_defaults(run=_orchestrate)
-    _add_plan(commands)
+    add_plan(commands).set_defaults(run=_plan)
     add_event(commands).set_defaults(run=_event)
-    _add_reading(commands)
+    for one in add_ones(commands):
+        one.set_defaults(run=_one)
+    add_story(commands).set_defaults(run=_story)
+    add_list(commands).set_defaults(run=_list)
+    add_metrics(commands).set_defaults(run=_metrics)
+    add_status(commands).set_defaults(run=_status)
     add_councils(commands).set_defaults(run=_councils)
     add_agents(commands).set_defaults(run=_agents)
     add_replay(commands).set_defaults(run=_replay)
@@ -86,105 +98,6 @@ def _parser() -> argparse.ArgumentParser:
     add_streams(commands).set_defaults(run=_streams)
     add_deadletter(commands).set_defaults(run=_deadletter)
     return parser
-
-
-def _add_here(commands: Any) -> None:
-    """The commands that run something on this machine."""
-    demo = add_command(
-        commands, "demo", "show the main job on this machine, with real parts", "demo"
-    )
-    demo.add_argument("--plan", type=Path, default=PLAN, help="the event, default: %(default)s")
-    demo.add_argument("--out", type=Path, help="file for the decisions, default: in .conclave/")
-    demo.set_defaults(run=_demo)
-    _add_serve(commands)
-
-
-def _add_serve(commands: Any) -> None:
-    serve = add_command(
-        commands,
-        "serve",
-        "run the engine until Ctrl-C: here, or in a Ray cluster that runs already",
-        "serve",
-        "serve --config examples/gpu.yaml",
-        "serve --address auto --bus nats://10.0.0.7:4222",
-    )
-    serve.add_argument(
-        "--port", type=a_port, metavar="N", help="of HTTP, default: 8000; 0: a free one"
-    )
-    serve.add_argument("--grpc-port", type=a_port, metavar="N", help="default: 9000")
-    serve.add_argument("--nats-port", type=a_port, metavar="N", help="default: 4222")
-    serve.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="a Serve config with other models and councils, such as examples/gpu.yaml; its ports "
-        "and its bus hold where no option names others",
-    )
-    serve.add_argument(
-        "--address",
-        default="",
-        metavar="HOST:PORT",
-        help="join the Ray cluster there (auto: the one of this machine) and start only Serve",
-    )
-    serve.add_argument(
-        "--bus", default="", metavar="URL", help="a NATS server that runs; default: one is started"
-    )
-    serve.add_argument(
-        "--store",
-        type=Path,
-        default=Path(".conclave"),
-        metavar="DIR",
-        help="for the bus's streams and the log, default: %(default)s",
-    )
-    serve.set_defaults(run=_serve)
-
-
-def _add_doctor(commands: Any) -> None:
-    doctor = add_command(
-        commands, "doctor", "is this machine ready, and if not, what to do", "doctor"
-    )
-    add_url(doctor, argparse.SUPPRESS)
-    for option, number in (("--port", 8000), ("--grpc-port", 9000), ("--nats-port", 4222)):
-        about = "as for `serve`, default: %(default)s"
-        doctor.add_argument(option, type=a_port, metavar="N", default=number, help=about)
-    doctor.set_defaults(run=_doctor)
-
-
-def _add_plan(commands: Any) -> None:
-    plan = add_command(
-        commands,
-        "plan",
-        "publish an approved plan on the bus and follow its decisions",
-        "plan examples/plan-approved.json",
-        url=True,
-    )
-    plan.add_argument("file", metavar="FILE", type=Path, help="the event as JSON")
-    plan.add_argument("--bus", default="", metavar="URL", help="default: asked of the engine")
-    plan.set_defaults(run=_plan)
-
-
-def _add_reading(commands: Any) -> None:
-    """The commands that look into a running engine, or end work of it."""
-    for name, about in (
-        ("watch", "follow a deliberation from its beginning to its end"),
-        ("show", "what is stored of a deliberation: its decision, or what there is so far"),
-        ("cancel", "end a deliberation without a decision"),
-    ):
-        one = add_command(
-            commands, name, about, f"{name} 0b9e1c1e-7c1b-4b55-9a37-2f1d2f3c1b1a", url=True
-        )
-        one.add_argument("id", metavar="ID", type=an_id, help="as `deliberate` or a plan gave it")
-        one.set_defaults(run=_one)
-    story = add_command(
-        commands, "story", "what is known of a story, as agents are shown it", "story s-1", url=True
-    )
-    story.add_argument("id", metavar="ID", type=an_id, help="as its events name it")
-    story.set_defaults(run=_story)
-
-    add_list(commands).set_defaults(run=_list)
-    add_metrics(commands).set_defaults(run=_metrics)
-    about = "how the engine is: health, troubles, addresses, figures"
-    add_command(commands, "status", about, "status", url=True).set_defaults(run=_status)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -250,6 +163,8 @@ def _orchestrate(options: argparse.Namespace) -> None:
         role=options.role,
         id=options.id or new_id(),
         title=options.title,
+        rubric=options.rubric,
+        require=tuple(options.require),
         story=options.story,
         case=options.case,
         plan=options.plan,

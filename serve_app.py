@@ -40,10 +40,12 @@ NAME = "conclave"
 class Edge(OrdersDoor, TasksDoor, MetricsDoor, CouncilsDoor, ChatDoor, GrpcDoor):
     """All doors with one desk behind them."""
 
-    def __init__(self, config: Config, names: Roster, supervisor: DeploymentHandle[Any]) -> None:
+    async def __init__(  # type: ignore[misc]  # Serve awaits it before any request comes
+        self, config: Config, names: Roster, supervisor: DeploymentHandle[Any]
+    ) -> None:
         self._supervisor = supervisor
         self._desk = Desk(config, names, self._state)
-        self._desk.begin()
+        await self._desk.begin()
 
     async def _state(self) -> State:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -66,7 +66,8 @@ class Ask(NamedTuple):
 def deliberate(client: Client, ask: Ask, form: Form, screen: Screen) -> None:
     """Ask, stay until the decision and show it; whoever leaves before is told how to go on."""
     request = ask.request()
-    again = _again(ask, form, client.url)
+    words = ask.words(*FLAGS.get(form, ()))
+    again = going_on("deliberate", words, ask.text, client.url)
     try:
         state = follow(client.stream(request), form, screen)
     except KeyboardInterrupt:
@@ -123,9 +124,10 @@ def _option(name: str, value: object) -> list[str]:
 
 
 FLAGS = {Form.LIVE: ("--watch",), Form.JSON: ("--json",), Form.JSON_LINES: ("--watch", "--json")}
+"""What shows it in the same form."""
 
 
-def _again(ask: Ask, form: Form, url: str) -> str:
+def going_on(name: str, words: Sequence[str], text: str, url: str) -> str:
     """The command that goes on; what came by standard input has to come once more."""
-    line = command("deliberate", *ask.words(*FLAGS.get(form, ())), url=url)
-    return f"{line}  (with the same text on its standard input)" if ask.text == "-" else line
+    line = command(name, *words, url=url)
+    return f"{line}  (with the same text on its standard input)" if text == "-" else line

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from commands.deliberate import FLAGS
 from commands.hints import command
 from commands.view import clean
 from commands.watch import Form, NoDecision, Screen, follow, json_out, show_result
@@ -47,7 +48,7 @@ class Forked(Data):
 
 def fork(client: Client, change: Change, form: Form, screen: Screen) -> None:
     """Fork, stay until the decision, and show it and what flipped; NoDecision if it fails."""
-    again = command("fork", *change.words(), url=client.url)
+    again = command("fork", *change.words(), *FLAGS.get(form, ()), url=client.url)
     try:
         state = follow(client.stream_fork(change.origin, change.request()), form, screen)
     except KeyboardInterrupt:

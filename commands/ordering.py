@@ -21,6 +21,10 @@ def add_orchestrate(commands: Any) -> argparse.ArgumentParser:
     one.add_argument("text", metavar="TEXT", help="the task; @FILE reads a file, - standard input")
     one.add_argument("--role", required=True, help="the council to ask; see `conclave councils`")
     one.add_argument("--title", default="", help="what the task is called")
+    one.add_argument("--rubric", default="", help="what a good answer is judged by")
+    one.add_argument(
+        "--require", action="append", default=[], metavar="LINE", help="a requirement; repeatable"
+    )
     for name, about in (
         ("story", "show the agents what is known of this story"),
         ("case", "kept with the task"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from commands.deliberate import text_of
-from commands.hints import command
+from commands.deliberate import FLAGS, going_on, text_of
 from commands.view import clean
 from commands.watch import Form, Screen, conclude, follow, json_out
 from conclave import BrokenOff, Client
@@ -18,6 +17,8 @@ class Order(NamedTuple):
     role: str
     id: str
     title: str = ""
+    rubric: str = ""
+    require: tuple[str, ...] = ()
     story: str = ""
     case: str = ""
     plan: str = ""
@@ -31,6 +32,8 @@ class Order(NamedTuple):
         """The body of the request, the text read from where it stands."""
         named = {
             "title": self.title,
+            "rubric": self.rubric,
+            "requirements": list(self.require),
             "story_id": self.story,
             "case_id": self.case,
             "plan_id": self.plan,
@@ -42,16 +45,17 @@ class Order(NamedTuple):
             "custom_params": dict(self.params),
             **({} if self.rounds is None else {"deliberation_rounds": self.rounds}),
         }
-        said = {name: value for name, value in named.items() if value not in (None, "")}
+        said = {name: value for name, value in named.items() if value not in (None, "", [])}
         asked = {"task_id": self.id, "role": self.role, "text": text_of(self.text)}
         return {**asked, **said, "options": options}
 
-    def words(self) -> list[str]:
+    def words(self, *flags: str) -> list[str]:
         """What follows `conclave orchestrate` to ask the same again."""
         named = {
             "role": self.role,
             "id": self.id,
             "title": self.title,
+            "rubric": self.rubric,
             "story": self.story,
             "case": self.case,
             "plan": self.plan,
@@ -59,14 +63,16 @@ class Order(NamedTuple):
             "timeout": self.timeout,
         }
         said = [f"--{name}={value}" for name, value in named.items() if value not in (None, "")]
+        said += [f"--require={line}" for line in self.require]
         said += [f"--param={name}={value}" for name, value in self.params]
         said += ["--no-review"] * (not self.review) + ["--no-architect"] * (not self.architect)
-        return [*said, "--", self.text]
+        return [*said, *flags, "--", self.text]
 
 
 def orchestrate(client: Client, order: Order, form: Form, screen: Screen) -> None:
     """Ask, stay until the decision and show it; whoever leaves before is told how to go on."""
-    again = command("orchestrate", *order.words(), url=client.url)
+    words = order.words(*FLAGS.get(form, ()))
+    again = going_on("orchestrate", words, order.text, client.url)
     try:
         state = follow(client.stream_orchestration(order.request()), form, screen)
     except KeyboardInterrupt:

@@ -243,10 +243,10 @@ class AsyncClient:
                 content=stream.body,
                 timeout=TIMEOUT,
             ) as answer:
-                if answer.is_error:
+                if not answer.is_success:
                     await answer.aread()
                 self._server.check(answer)
-                following.stands(answer.status_code)
+                following.stands(answer)
                 async for chunk in answer.aiter_bytes():
                     for message in messages.of(chunk):
                         if (record := following.heard(message)) is not None:

@@ -168,7 +168,7 @@ def register(role: str, request: NewAgent | Fields) -> Call[Changed]:
 
 def unregister(role: str, agent_id: str) -> Call[Changed]:
     """Leave a seat empty."""
-    path = f"{_council(role)}/agents/{_quoted(agent_id)}"
+    path = f"{_council(role)}/agents/{_quoted(agent_id, 'agent_id')}"
     return Call("DELETE", path, TypeAdapter(Changed), repeatable=False)
 
 
@@ -179,7 +179,7 @@ def status() -> Call[Status]:
 
 def story(id: str) -> Call[StoryView]:
     """What is known of a story."""
-    return Call("GET", f"/v1/stories/{_quoted(id)}", TypeAdapter(StoryView))
+    return Call("GET", f"/v1/stories/{_quoted(id, 'story_id')}", TypeAdapter(StoryView))
 
 
 def derive(request: DerivationRequest | Fields, key: str) -> Call[Derivation]:
@@ -215,25 +215,35 @@ def _identified(request: Data | Fields, key: str) -> dict[str, Any]:
 
 def _fields(request: Data | Fields) -> dict[str, Any]:
     """Those of a request that were set."""
-    if isinstance(request, Data):
+    if not isinstance(request, Data):
+        return dict(request)
+    try:
         return request.model_dump(mode="json", exclude_unset=True)
-    return dict(request)
+    except ValueError as error:
+        raise _no_json(error) from error
 
 
 def _keyed(key: str) -> dict[str, str]:
+    """The header that a key goes in; InvalidRequest where it cannot stand in one."""
+    if not (key.isascii() and key.isprintable() and key == key.strip()):
+        what = "can have letters of ASCII, digits, marks, and spaces between them"
+        raise InvalidRequest("key", what)
     return {"Idempotency-Key": key} if key else {}
 
 
 def _path(id: str) -> str:
-    return f"{PATH}/{_quoted(id)}"
+    return f"{PATH}/{_quoted(id, 'task_id')}"
 
 
 def _council(role: str) -> str:
-    return f"{COUNCILS}/{_quoted(role)}"
+    return f"{COUNCILS}/{_quoted(role, 'role')}"
 
 
-def _quoted(id: str) -> str:
-    return quote(id, safe="", errors="replace")
+def _quoted(name: str, where: str) -> str:
+    """A name as a part of a path; InvalidRequest where it would lead to another place."""
+    if name in ("", ".", ".."):
+        raise InvalidRequest(where, f"{name!r} is no name in a path")
+    return quote(name, safe="", errors="replace")
 
 
 def _asking(path: str, **fields: object) -> str:
@@ -246,5 +256,9 @@ def _encoded(body: Fields) -> bytes:
     """A body as JSON; what came off a command line may be neither a number nor a text."""
     try:
         return json.dumps(body, allow_nan=False).encode()
-    except ValueError as error:
-        raise InvalidRequest("request", f"cannot be sent as JSON: {error}") from error
+    except (ValueError, TypeError) as error:
+        raise _no_json(error) from error
+
+
+def _no_json(error: Exception) -> InvalidRequest:
+    return InvalidRequest("request", f"cannot be sent as JSON: {' '.join(str(error).split())}")

@@ -241,10 +241,10 @@ class Client:
                 content=stream.body,
                 timeout=TIMEOUT,
             ) as answer:
-                if answer.is_error:
+                if not answer.is_success:
                     answer.read()
                 self._server.check(answer)
-                following.stands(answer.status_code)
+                following.stands(answer)
                 for chunk in answer.iter_bytes():
                     for message in messages.of(chunk):
                         if (record := following.heard(message)) is not None:

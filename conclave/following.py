@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 
+import httpx
 from pydantic import TypeAdapter
 
 from conclave.calls import Stream
-from conclave.failures import BrokenOff, Unreachable, passing, refusal
+from conclave.failures import BrokenOff, Unreachable, not_ours, passing, refusal
 from conclave.server import Server, waiting
-from conclave.sse import Message
+from conclave.sse import MEDIA_TYPE, Message
 from engine.errors import ConclaveError
 from engine.events import END, Record
 
@@ -26,7 +27,7 @@ SILENCE_S = 180.0
 """A stream says every few seconds that it lives; only its beginning may take as long as a council
 that is away is waited for."""
 
-EVENT_STREAM = {"Accept": "text/event-stream"}
+EVENT_STREAM = {"Accept": MEDIA_TYPE}
 TIMEOUT = waiting(SILENCE_S)
 RECORD = TypeAdapter(Record)
 
@@ -70,9 +71,15 @@ class Following:
         behind = {"Last-Event-ID": str(self._last)} if self._last else {}
         return {**self.stream.headers, **EVENT_STREAM, **behind}
 
-    def stands(self, status: int) -> None:
-        """The server has begun to answer; it may be that there is nothing more to be told."""
-        self.over = status == HTTPStatus.NO_CONTENT
+    def stands(self, answer: httpx.Response) -> None:
+        """The server has begun to answer; it may be that there is nothing more to be told.
+
+        SetupError where it is another answer than a stream.
+        """
+        self.over = answer.status_code == HTTPStatus.NO_CONTENT and self.stream.method == "GET"
+        kind = answer.headers.get("content-type", "nothing")
+        if not self.over and not kind.lower().startswith(MEDIA_TYPE):
+            raise not_ours(self._server.url, f"{kind} in place of a stream")
         if not self._begun:
             self._begun, self._attempts = True, self._further()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+MEDIA_TYPE = "text/event-stream"
+
 
 class Message(NamedTuple):
     """One server-sent event: its `event` and `data` fields."""

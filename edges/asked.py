@@ -22,6 +22,8 @@ from engine.types import Council, Task
 Kind = TypeVar("Kind", bound=Data)
 
 MOST_DIGITS = 12
+LONGEST_KEY = 512
+"""Characters of an idempotency key, at every door."""
 
 
 class DeliberationRequest(Options):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 from grpc import StatusCode
 from pydantic import ValidationError
 
 from actors import contract
 from actors.pb import orchestrator_pb2 as pb
-from edges.asked import DeliberationRequest, invalid
+from edges.asked import LONGEST_KEY, DeliberationRequest, invalid
 from edges.desk import Desk
 from edges.rpcs import GrpcContext, Refused
 from engine.errors import InvalidRequest
@@ -33,13 +34,19 @@ CONTRACT_NAMES = {
 """What a field of our request is called in the contract, where that is something else."""
 
 
+class Keyed(Protocol):
+    """A request with a field for an idempotency key."""
+
+    idempotency_key: str
+
+
 def admitted(
     desk: Desk, request: pb.DeliberateRequest, grpc_context: GrpcContext
 ) -> tuple[Task, float]:
     """The task that a request asks for, and the seconds its caller waits."""
     sent = metadata(grpc_context)
     with in_contract():
-        task = desk.admit(_asked(request), request.idempotency_key or key_in(sent))
+        task = desk.admit(_asked(request), key_of(request, sent))
     return task, desk.allowance(task, sent.get("x-timeout-ms", ""))
 
 
@@ -48,9 +55,12 @@ def metadata(grpc_context: GrpcContext) -> dict[str, str]:
     return {key: str(value) for key, value in grpc_context.invocation_metadata()}
 
 
-def key_in(sent: Mapping[str, str]) -> str:
-    """The idempotency key in a call's metadata."""
-    return sent.get("idempotency-key", "")
+def key_of(request: Keyed, sent: Mapping[str, str]) -> str:
+    """The idempotency key of a call, in its request or in its metadata; InvalidRequest."""
+    key = request.idempotency_key or sent.get("idempotency-key", "")
+    if len(key) > LONGEST_KEY:
+        raise InvalidRequest("idempotency_key", f"has {len(key)} characters, over {LONGEST_KEY}")
+    return key
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from actors.progress import step
+from edges.asked import LONGEST_KEY
 from edges.bodies import body_of, read_within
 from edges.chat_answer import Answer, Chunk, Completion, first_chunk
 from edges.chat_errors import CHAT, MODELS, ChatRefusal, chat_error
@@ -59,7 +60,7 @@ class ChatDoor:
     async def complete(
         self,
         request: Request,
-        idempotency_key: Annotated[str, Header(max_length=512)] = "",
+        idempotency_key: Annotated[str, Header(max_length=LONGEST_KEY)] = "",
         x_timeout_ms: Annotated[str, Header()] = "",
     ) -> Response:
         """Deliberate, and answer with the winner's text; `conclave` has what qualifies it.
@@ -95,7 +96,7 @@ class ChatDoor:
         """A stream whose first record was awaited: what cannot be done is refused before."""
         records = self._desk.follow(task, within_s)
         telling = Telling(self._desk, records, await anext(records), name)
-        with_usage = chat.stream_options is not None and chat.stream_options.include_usage
+        with_usage = chat.stream_options is not None and bool(chat.stream_options.include_usage)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(
             telling.told(with_usage=with_usage), media_type=MEDIA_TYPE, headers=headers

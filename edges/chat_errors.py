@@ -12,6 +12,8 @@ from engine.errors import ConclaveError, InvalidRequest, NotFound, TooLarge
 
 CHAT = "/v1/chat/completions"
 MODELS = "/v1/models"
+ROOTS = ("/v1/chat", MODELS)
+"""Whatever is asked below these comes from a client of OpenAI's kind."""
 
 
 class ModelNotFound(NotFound):
@@ -55,8 +57,8 @@ STATUSES = {
 
 
 def speaks(path: str) -> bool:
-    """Whether a path belongs to the door of OpenAI's clients."""
-    return path in (CHAT, MODELS) or path.startswith(f"{MODELS}/")
+    """Whether a path belongs to the door of OpenAI's clients, also where it leads nowhere."""
+    return path in ROOTS or path.startswith(tuple(f"{root}/" for root in ROOTS))
 
 
 def status_of(error: ConclaveError) -> int:

@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
 
 from edges.asked import DeliberationRequest, invalid
 from edges.chat_models import Named, named
@@ -25,12 +32,24 @@ class Part(Data):
     text: str
 
 
+EMPTY = ("refusal", "annotations", "audio", "tool_calls", "function_call", "name")
+"""What an answer that is sent back as a message of the conversation has, and has nothing in."""
+
+
 class Spoken(Data):
     """One message of the conversation, in whole or in pieces."""
 
     role: Literal["system", "developer", "user", "assistant"]
     content: str | tuple[Part, ...]
     name: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_said(cls, sent: Any) -> Any:
+        """Without what says nothing: clients send an answer back with all its fields."""
+        if not isinstance(sent, dict):
+            return sent
+        return {name: value for name, value in sent.items() if value or name not in EMPTY}
 
     @property
     def text(self) -> str:
@@ -41,9 +60,10 @@ class Spoken(Data):
 
 
 class StreamOptions(Data):
-    """Whether a stream ends with its usage."""
+    """Whether a stream ends with its usage. Its chunks are never obfuscated."""
 
-    include_usage: bool = False
+    include_usage: bool | None = None
+    include_obfuscation: Literal[False] | None = None
 
 
 TEXT: JsonValue = {"type": "text"}

@@ -1,91 +1,43 @@
-"""What every door does with a request: councils are asked, the journal is read; no transport."""
+"""What is asked of deliberations, for every door: councils do it, the journal tells of it."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager, suppress
-from importlib.metadata import version
-from typing import Any, Literal, TypeVar
 
-from nats.js import JetStreamContext
-
-from actors.bus import shown
-from actors.calls import ActorAway, call
-from actors.charters import Charters
 from actors.conduct import conflict
-from actors.council import CouncilHealth
-from actors.councils import Councils, Find, find_actor
-from actors.crew import Kind
-from actors.figures import Figures
 from actors.journal import Journal
-from actors.line import Line
 from actors.listing import Page, Wanted
 from actors.posting import post
-from actors.roster import Roster, living
 from actors.run import Conclusion, Terms
 from actors.sight import Context, Sight
-from actors.supervisor import Post, State
 from edges.asked import DeliberationRequest, seconds
-from edges.chamber import Chamber, seats_of
 from edges.forking import ForkRequest
 from edges.orders import Accepted
-from edges.views import BusStatus, CouncilInfo, PoolStatus, Standing, Stats, Status, StoryView
+from edges.standing import ANSWER_WITHIN_S, Lookout
+from edges.views import StoryView
 from engine.caps import council_of
-from engine.charters import Fleet, in_force
-from engine.config import Config
-from engine.data import Data
-from engine.errors import Away, ConclaveError, InvalidRequest, NotFound, Unavailable
+from engine.errors import (
+    Away,
+    ConclaveError,
+    Ended,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+    Unmet,
+)
 from engine.events import END, Record
 from engine.fanout import ended, merge
 from engine.posted import PlanningEvent, posted
 from engine.transcript import fold
-from engine.types import OUTSIDE, Task
-
-log = logging.getLogger(__name__)
-
-T = TypeVar("T")
+from engine.types import Task
 
 DURABLE_WITHIN_S = 5.0
-SEEN_EVERY_S = 0.5
-"""A change of councils through another replica is seen within this time."""
-ANSWER_WITHIN_S = 3.0
-"""How long a question about how things stand may take, where asking again costs nothing."""
 
 
-class Readiness(Data):
-    """Whether requests can be done: `degraded` where they can, though not all is well."""
-
-    status: Standing
-    troubles: tuple[str, ...]
-    posts: tuple[Post, ...]
-
-
-class Uncounted(Unavailable):
-    """Figures are still to be counted: that is told, though all else is as well as it was."""
-
-
-class Desk:
+class Desk(Lookout):
     """The one place behind all doors; every refusal is a ConclaveError."""
-
-    def __init__(
-        self,
-        config: Config,
-        names: Roster,
-        state: Callable[[], Awaitable[State]],
-        find: Find = find_actor,
-    ) -> None:
-        self.config = config
-        self._names, self._state, self._find = names, state, find
-        self._councils = Councils(names, find)
-        self._journal: Journal | None = None
-        self._fleet = in_force(config)
-        self._following: asyncio.Task[None] | None = None
-        self.chamber = Chamber(
-            Charters(self._ask, config), self._councils, self.standing, self._seat
-        )
 
     def admit(self, request: DeliberationRequest, key: str = "") -> Task:
         """The task of a request, checked; `key` is an idempotency key instead of a task_id."""
@@ -117,10 +69,6 @@ class Desk:
         known = fold(history.records).task
         if known is not None and known != task:
             raise conflict(task)
-
-    def begin(self) -> None:
-        """See from now on which councils there are; needs a running event loop."""
-        self._following = asyncio.create_task(self._follow_councils(), name="councils in force")
 
     def allowance(self, task: Task, timeout_ms: str = "") -> float:
         """Seconds until the decision must be there: the least of what task, caller, server say."""
@@ -224,18 +172,9 @@ class Desk:
             raise NotFound(f"no event has told of story {story_id!r}")
         return StoryView(hash=found.hash, text=found.text, **dict(found))
 
-    @property
-    def journal(self) -> Journal:
-        """The way to what the bus holds."""
-        return self._opened()
-
     async def page(self, wanted: Wanted, limit: int, cursor: str) -> Page:
         """So many deliberations of the journal, the one begun last first. InvalidRequest."""
         return await self._opened().catalogue.page(wanted, limit, cursor)
-
-    async def figures(self, since: float = 0.0) -> Figures:
-        """What the deliberations that ended since then come to. Unavailable."""
-        return await self._opened().catalogue.figures(since)
 
     async def read(self, task_id: str) -> Conclusion:
         """What is known of a deliberation: its council says, or the journal while that is away."""
@@ -251,152 +190,21 @@ class Desk:
         return await self._councils.context(sight.task.role, sight)
 
     async def cancel(self, task_id: str) -> Conclusion:
-        """End a deliberation without a decision. NotFound; Ended if it has its end."""
+        """End a deliberation without a decision. NotFound; Ended if it has its end.
+
+        Unmet where its council was deleted, which writes nothing more soon.
+        """
         try:
-            role = _role(await self.known(task_id))
+            known = await self.known(task_id)
+            role = _role(known)
+            if role not in self._councils.roles:
+                raise _gone(known)
         except (NotFound, Away):
             running = [c.role for c in await self.councils() if task_id in c.running]
             if not running:
                 raise
             role = running[0]  # it waits for an engine and has no record yet
         return await self._councils.cancel(role, task_id)
-
-    async def councils(self) -> list[CouncilInfo]:
-        """Every council and how it stands."""
-        fleet = self._fleet  # they may be other ones when an answer is there
-        roles = [council.role for council in fleet.config.councils]
-        pools = await self._pools()
-        return await asyncio.gather(*(self._council(role, fleet, pools) for role in roles))
-
-    async def _follow_councils(self) -> None:
-        """Another replica may have changed them."""
-        while True:
-            try:
-                await self.chamber.look()
-            except Unavailable as away:
-                log.debug("councils are taken to be as last known: %s", away)
-            await asyncio.sleep(SEEN_EVERY_S)
-
-    def _seat(self, fleet: Fleet) -> None:
-        """Know the councils that are in force."""
-        if fleet is not self._fleet:
-            self._fleet, self.config, self._names = fleet, fleet.config, living(fleet)
-            self._councils.rename(self._names)
-
-    async def _ask(self, call: Callable[[JetStreamContext], Awaitable[T]]) -> T:
-        return await self._opened().ask(call)
-
-    async def standing(self) -> State:
-        """How every actor stands; Unavailable where the supervisor does not answer."""
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                return await self._state()
-        except TimeoutError as error:
-            raise Unavailable("the supervisor does not answer; Serve replaces it") from error
-
-    async def readiness(self) -> Readiness:
-        """Whether requests can be done now; Unavailable where the supervisor does not answer."""
-        state, bus = await asyncio.gather(self.standing(), self._bus_trouble())
-        troubles = (*bus, *state.troubles)
-        return Readiness(status=_verdict(state, troubles), troubles=troubles, posts=state.posts)
-
-    async def status(self) -> Status:
-        """The whole as it stands; what cannot be asked is a trouble and no error."""
-        state, stats, bus, pools, bridge = await asyncio.gather(
-            _or_trouble(self.standing()),
-            _or_trouble(self._stats()),
-            self._bus_trouble(),
-            self._pools(),
-            self._health(self._names.bridge),
-        )
-        asked = (state,) if bus else (state, stats)  # without the bus there can be no figures
-        missing = [each for each in asked if isinstance(each, ConclaveError)]
-        uncounted = tuple(str(each) for each in missing if isinstance(each, Uncounted))
-        silent = [*bus, *(str(each) for each in missing if not isinstance(each, Uncounted))]
-        found = state if isinstance(state, State) else None
-        troubles = (*silent, *(found.troubles if found else ()))
-        return Status(
-            status=_verdict(found, troubles),
-            version=version("conclave"),
-            uptime_seconds=int(time.time() - found.since) if found else 0,
-            troubles=(*troubles, *uncounted),
-            stats=stats if isinstance(stats, Stats) else None,
-            pools=tuple(pools.values()),
-            bus=BusStatus(url=shown(self.config.bus.url), bridge=bridge),
-        )
-
-    async def _bus_trouble(self) -> list[str]:
-        """That the bus is away, or its journal, as seen from here."""
-        try:
-            await self._opened().reached()
-        except Unavailable as away:
-            return [f"bus: {away}"]
-        try:
-            await self._opened().require()
-        except ConclaveError as trouble:
-            return [f"journal: {trouble}"]
-        return []
-
-    async def _stats(self) -> Stats:
-        healths = asyncio.gather(*map(self._health_of, self._councils.roles))
-        counted, found = await asyncio.gather(self.figures(), healths)
-        if counted.behind:
-            raise Uncounted(counted.behind)
-        return Stats(
-            total_deliberations=counted.total,
-            total_orchestrations=counted.orchestrations,
-            avg_deliberation_time_ms=counted.mean_ms,
-            active_councils=sum(health is not None for health in found),
-            role_counts=dict(counted.ended),
-        )
-
-    async def _pools(self) -> dict[str, PoolStatus]:
-        configs, engines = self.config.pools, self._names.agents
-        each = (self._pool(name, configs[name].model, names) for name, names in engines.items())
-        return {pool.name: pool for pool in await asyncio.gather(*each)}
-
-    async def _pool(self, name: str, model: str, engines: Sequence[str]) -> PoolStatus:
-        agents = await asyncio.gather(*map(self._health, engines))
-        return PoolStatus(name=name, model=model, agents=tuple(agents))
-
-    async def _health(self, actor: str) -> Any:
-        """What an actor says of itself; None where it is away, silent or unable to."""
-        handle = self._find(actor)
-        if handle is None:
-            return None
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                return await call(handle.health.remote())
-        except (TimeoutError, ActorAway, ConclaveError):
-            return None
-
-    async def _council(self, role: str, fleet: Fleet, pools: dict[str, PoolStatus]) -> CouncilInfo:
-        council = fleet.config.council(role)
-        assert council is not None
-        health = await self._health_of(role)
-        named = dict.fromkeys(a.pool for a in council.agents if a.pool != OUTSIDE)
-        seats = [pools[name] for name in named]
-        able = {p.name for p in seats if any(a and a.state == "ready" for a in p.agents)}
-        full = any(a.load.waiting for pool in seats for a in pool.agents if a is not None)
-        return CouncilInfo(
-            council_id=council.id,
-            role=role,
-            num_agents=len(council.agents),
-            agents=tuple(agent.id for agent in council.agents),
-            status=_doing(health, able=len(able) == len(seats), full=full),
-            seats=seats_of(fleet, council, health, able),
-            models=tuple(pool.model for pool in seats),
-            running=health.running if health else (),
-            pid=health.pid if health else None,
-            since=health.since if health else None,
-        )
-
-    async def _health_of(self, role: str) -> CouncilHealth | None:
-        """What a council says of itself; None where it is away, or was deleted meanwhile."""
-        try:
-            return await self._councils.health(role)
-        except InvalidRequest:
-            return None
 
     @asynccontextmanager
     async def _attending(self, task: Task, *, alive: bool) -> AsyncGenerator[None]:
@@ -426,15 +234,6 @@ class Desk:
             async with asyncio.timeout(DURABLE_WITHIN_S):
                 await self._opened().lost()
 
-    def _opened(self) -> Journal:
-        if self._journal is None:
-            self._journal = Journal(Line(self.config.bus, "conclave-edge", self._closed))
-        return self._journal
-
-    def _closed(self) -> None:
-        """NATS closed the connection for good: the next reader opens another one."""
-        self._journal = None
-
 
 async def _losses(journal: Journal) -> AsyncGenerator[None, None]:
     """Say so each time the bus is away."""
@@ -453,33 +252,14 @@ def _behind(
     return [heard[seq] for seq in sorted(heard) if seq > told] if away else []
 
 
-def _doing(
-    health: CouncilHealth | None, *, able: bool, full: bool
-) -> Literal["idle", "active", "busy", "degraded", "away"]:
-    if health is None:
-        return "away"
-    if not able:
-        return "degraded"
-    return "idle" if not health.running else "busy" if full else "active"
-
-
-def _verdict(state: State | None, troubles: Sequence[str]) -> Standing:
-    """Without the bus all can be decided; without any engine or council, nothing."""
-    if state is None or not all(_any_ready(state, kind) for kind in ("agent", "council")):
-        return "unhealthy"
-    return "degraded" if troubles else "healthy"
-
-
-def _any_ready(state: State, kind: Kind) -> bool:
-    states = [post.state for post in state.posts if post.kind == kind]
-    return not states or "ready" in states
-
-
-async def _or_trouble(asked: Awaitable[State | Stats]) -> State | Stats | ConclaveError:
-    try:
-        return await asked
-    except ConclaveError as trouble:
-        return trouble
+def _gone(known: Conclusion) -> ConclaveError:
+    """Why nothing can be ended whose council is no more."""
+    task = known.state.task
+    assert task is not None
+    if known.state.end is not None:
+        return Ended(f"deliberation {task.id!r} has ended already")
+    what = f"council {task.role} of {task.id!r} was deleted; what it was at ends within a minute"
+    return Unmet(what, "to end what it had suspended before, create it again")
 
 
 def _role(known: Conclusion) -> str:

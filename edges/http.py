@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from actors.listing import MOST, Page
 from actors.run import Conclusion
 from edges import chat_errors
-from edges.asked import DeliberationRequest, read_as, request_schema, standing_alone
+from edges.asked import LONGEST_KEY, DeliberationRequest, read_as, request_schema, standing_alone
 from edges.bodies import body_of, read_within, refusals
 from edges.desk import Desk
 from edges.forking import ForkRequest
@@ -120,7 +120,7 @@ class HttpDoor:
         request: Request,
         prefer: Annotated[str, Header()] = "",
         accept: Annotated[str, Header()] = "",
-        idempotency_key: Annotated[str, Header(max_length=512)] = "",
+        idempotency_key: Annotated[str, Header(max_length=LONGEST_KEY)] = "",
         x_timeout_ms: Annotated[str, Header()] = "",
     ) -> Response:
         """Deliberate while the caller waits; `durable` false means that the journal is behind.
@@ -146,7 +146,7 @@ class HttpDoor:
         task_id: str,
         prefer: Annotated[str, Header()] = "",
         accept: Annotated[str, Header()] = "",
-        idempotency_key: Annotated[str, Header(max_length=512)] = "",
+        idempotency_key: Annotated[str, Header(max_length=LONGEST_KEY)] = "",
         x_timeout_ms: Annotated[str, Header()] = "",
     ) -> Response:
         """Deliberate on it again with a change; what is asked the same is not asked again.

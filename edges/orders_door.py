@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from fastapi import Header, Request, Response
 
-from edges.asked import read_as, standing_alone
+from edges.asked import LONGEST_KEY, read_as, standing_alone
 from edges.bodies import body_of, read_within, refusals
 from edges.http import LATER, PATH, STREAMED, HttpDoor, api, names
 from edges.orders import (
@@ -35,7 +35,7 @@ class OrdersDoor(HttpDoor):
         request: Request,
         prefer: Annotated[str, Header()] = "",
         accept: Annotated[str, Header()] = "",
-        idempotency_key: Annotated[str, Header(max_length=512)] = "",
+        idempotency_key: Annotated[str, Header(max_length=LONGEST_KEY)] = "",
         x_timeout_ms: Annotated[str, Header()] = "",
     ) -> Response:
         """Deliberate, then have the architect select among the first texts.
@@ -59,7 +59,7 @@ class OrdersDoor(HttpDoor):
         openapi_extra=body_of(standing_alone(PlanningEvent)),
     )
     async def plan(
-        self, request: Request, idempotency_key: Annotated[str, Header(max_length=512)] = ""
+        self, request: Request, idempotency_key: Annotated[str, Header(max_length=LONGEST_KEY)] = ""
     ) -> Accepted:
         """Put a planning event on the bus; what follows from it is found by its ids.
 

@@ -10,7 +10,7 @@ from actors import contract
 from actors.codec import from_struct, write
 from actors.pb import orchestrator_pb2 as pb
 from edges.asked import invalid
-from edges.calls import admitted, in_contract, key_in, metadata, require_decision
+from edges.calls import admitted, in_contract, key_of, metadata, require_decision
 from edges.desk import Desk
 from edges.orders import Orchestration, OrchestrationRequest, orchestration
 from edges.rpcs import GrpcContext, unary
@@ -31,7 +31,7 @@ class OrdersRpcs:
         sent = metadata(grpc_context)
         with in_contract():
             asked = _orchestration(request)
-            task = asked.task(self._desk.config, request.idempotency_key or key_in(sent))
+            task = asked.task(self._desk.config, key_of(request, sent))
         within_s = self._desk.allowance(task, sent.get("x-timeout-ms", ""))
         found = await self._desk.conclude(task, within_s)
         require_decision(found.state)
@@ -59,7 +59,7 @@ class OrdersRpcs:
             )
         except ValidationError as error:
             raise invalid(error) from error
-        key = request.idempotency_key or key_in(metadata(grpc_context))
+        key = key_of(request, metadata(grpc_context))
         accepted = await self._desk.plan(event, key)
         return pb.PlanningEventResponse(**accepted.model_dump())
 

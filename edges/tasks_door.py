@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Header, Request
 
-from edges.asked import read_as, standing_alone
+from edges.asked import LONGEST_KEY, read_as, standing_alone
 from edges.bodies import body_of, read_within, refusals
 from edges.deriving import derive
 from edges.desk import Desk
@@ -33,7 +33,7 @@ class TasksDoor:
     async def derive(
         self,
         request: Request,
-        idempotency_key: Annotated[str, Header(max_length=512)] = "",
+        idempotency_key: Annotated[str, Header(max_length=LONGEST_KEY)] = "",
         x_timeout_ms: Annotated[str, Header()] = "",
     ) -> Derivation:
         """Split an approved plan into tasks, and wait for them.

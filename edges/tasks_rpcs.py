@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from actors.codec import write
 from actors.pb import orchestrator_pb2 as pb
 from edges.asked import invalid
+from edges.calls import key_of, metadata
 from edges.deriving import derive
 from edges.desk import Desk
 from edges.rpcs import GrpcContext, unary
@@ -27,9 +28,8 @@ class TasksRpcs:
         self, request: pb.DeriveSubtasksRequest, grpc_context: GrpcContext
     ) -> pb.DeriveSubtasksResponse:
         """Split an approved plan into tasks."""
-        sent = {key: str(value) for key, value in grpc_context.invocation_metadata()}
-        key = request.idempotency_key or sent.get("idempotency-key", "")
-        asked = _asked(request)
+        sent = metadata(grpc_context)
+        key, asked = key_of(request, sent), _asked(request)
         return _response(await derive(self._desk, asked, key, sent.get("x-timeout-ms", "")))
 
     @unary

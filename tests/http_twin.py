@@ -91,8 +91,9 @@ class Twin:
 
     `cuts` holds, for each event stream to come, after how many records it ends or what problem it
     then tells; None lets it go on. `hold` is the number of records after which streams wait for
-    `gate`. `pace_s` is the real time between two records, `slow_s` that until any answer. `behind`
-    is what lists and figures lack.
+    `gate`. `answer` and `begun` are told in place of a document and of a stream. `pace_s` is the
+    real time between two records, `slow_s` that until any answer. `behind` is what lists and
+    figures lack.
     """
 
     def __init__(self) -> None:
@@ -103,6 +104,7 @@ class Twin:
         self.tasks: dict[str, Task] = {}
         self.refusal: Refusal | None = None
         self.answer: Response | None = None
+        self.begun: Response | None = None
         self.cuts: list[tuple[int, Refusal | None] | None] = []
         self.hold = 0
         self.pace_s = self.slow_s = 0.0
@@ -221,6 +223,8 @@ def app_of(twin: Twin) -> FastAPI:
     @app.post("/v1/deliberations")
     async def post(request: Request) -> Response:
         body = await note(request)
+        if twin.begun is not None:
+            return twin.begun
         id = await twin.convene(body)
         if request.headers.get("prefer") == "respond-async":
             begun = result(fold(twin.records[id][:2]))

@@ -10,7 +10,7 @@ from actors.council import CouncilHealth
 from actors.supervisor import Post
 from edges import chamber as module
 from edges.chamber import seats_of
-from edges.desk import _doing
+from edges.standing import _doing
 from engine.charters import Fleet
 from engine.config import Config, PoolConfig, fleet_councils
 from engine.errors import Away, Conflict, InvalidRequest, NotFound, Unavailable, Unmet

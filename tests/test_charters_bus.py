@@ -8,6 +8,7 @@ import pytest
 from api_twin import ApiTwin
 from bus_fakes import connected, last_record, letters, stored
 from deadline import reaches, until_async
+from recording import recorded
 from seats import Seat, a_task, answering, crash, journalled, seen_by
 
 from actors.bridge import Bridge
@@ -15,12 +16,15 @@ from actors.bus import Connection
 from actors.charters import STREAM, Charters
 from actors.council import CouncilActor
 from actors.nats_server import NatsServer
+from actors.roster import roster
 from actors.run import Terms
 from actors.streams import PLAN_APPROVED, PLANS
 from actors.testing import ScriptedPool
+from edges.asked import DeliberationRequest
+from edges.desk import Desk
 from engine.charters import Charter, Fleet, Joined
 from engine.config import Config, NamedAgent, OutsideAgent
-from engine.errors import Conflict, InvalidRequest, Unavailable
+from engine.errors import Conflict, Ended, InvalidRequest, Unavailable, Unmet
 from engine.events import Decided, Failed
 from engine.fanout import ended
 from engine.founding import NewCouncil, founded
@@ -28,6 +32,7 @@ from engine.joining import NewAgent, dissolved, joined, joining, left
 from engine.testing import GatedModel, ScriptedModel
 from engine.transcript import fold
 from engine.types import Council, Phase, Task
+from serve_app import Edge
 
 pytestmark = pytest.mark.nats
 
@@ -390,6 +395,58 @@ async def test_a_created_council_has_an_actor_of_its_own(
     assert [a.id for a in fold(records).seated] == agents(fleet, "SECURITY")
     assert isinstance(records[-1].event, Decided)
     await crash(actor)
+
+
+async def test_a_new_replica_knows_the_councils_before_it_is_asked(
+    config: Config, charters: Charters
+) -> None:
+    """Nobody is told that there is no such council, nor asks one that was deleted."""
+    await charters.change("SECURITY", lambda fleet: founded(fleet, SECURITY))
+    await charters.change("DEV", lambda fleet: dissolved(fleet, "DEV"))
+    edge = Edge.__new__(Edge)
+    await Edge.__init__(edge, config, roster(config), NotImplemented)
+    desk = edge._desk
+    assert desk.admit(DeliberationRequest(role="security", text="Is it safe?")).role == "SECURITY"
+    with pytest.raises(InvalidRequest, match="no council 'DEV'; known roles: SECURITY"):
+        desk.admit(DeliberationRequest(role="DEV", text="Build a clock"))
+    assert desk._following is not None
+    await ended(desk._following)
+    await desk.journal.close()
+
+
+async def test_a_new_replica_does_not_wait_for_a_bus_that_is_away(
+    config: Config, nats: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is configured can be asked."""
+    monkeypatch.setattr("actors.charters.CHANGE_WITHIN_S", 0.3)
+    nats.kill()
+    desk = Desk(config, roster(config), NotImplemented)
+    await asyncio.wait_for(desk.begin(), 10)
+    assert desk.admit(DeliberationRequest(role="DEV", text="Build a clock")).role == "DEV"
+    assert desk._following is not None
+    await ended(desk._following)
+    await desk.journal.close()
+    nats.start()
+
+
+async def test_what_a_deleted_council_left_cannot_be_ended_and_why_is_said(
+    config: Config, charters: Charters
+) -> None:
+    """What is to be done first; what had ended before has ended."""
+    desk = Desk(config, roster(config), NotImplemented, lambda _name: None)
+    for name, most in (("left", 2), ("done", None)):
+        writer = desk.journal.writer(name, 0)
+        for record in (await recorded(a_task(name)))[:most]:
+            writer.append(record)
+        await writer.flush()
+    await charters.change("SECURITY", lambda fleet: founded(fleet, SECURITY))
+    await charters.change("DEV", lambda fleet: dissolved(fleet, "DEV"))
+    await desk.chamber.look()
+    with pytest.raises(Unmet, match=r"council DEV of 'left' was deleted.*create it again"):
+        await desk.cancel("left")
+    with pytest.raises(Ended, match="'done' has ended already"):
+        await desk.cancel("done")
+    await desk.journal.close()
 
 
 async def test_the_bucket_may_not_be_there_yet(config: Config, nats: NatsServer) -> None:

@@ -271,6 +271,38 @@ def test_a_conversation_becomes_a_task(house: House) -> None:
     }
 
 
+def test_an_answer_is_sent_back_as_the_clients_do_it(house: House) -> None:
+    """With all its fields, those that say nothing among them, also by another server's answer."""
+    answer = house.ask().choices[0].message
+    theirs = {"role": "assistant", "content": "No", "refusal": None, "annotations": []}
+    more = {"role": "user", "content": "And now?", "name": None}
+    house.ask(messages=[*CLOCK, answer, *CLOCK, theirs, more])
+    assert house.desk.asked[1][0].context["conversation"] == [
+        {"role": "user", "content": "Build a clock"},
+        {"role": "assistant", "content": answer.content},
+        {"role": "user", "content": "Build a clock"},
+        {"role": "assistant", "content": "No"},
+    ]
+
+
+def test_a_stream_that_is_not_to_be_obfuscated_is_not(house: House) -> None:
+    """OpenAI's reference lets clients say so; null leaves the usage out."""
+    options = {"include_usage": None, "include_obfuscation": False}
+    assert house.stream(stream_options=options)[-1].choices[0].finish_reason == "stop"
+    refused = house.post(stream=True, stream_options={"include_obfuscation": True})
+    assert refused.json()["error"]["param"] == "stream_options.include_obfuscation"
+
+
+@pytest.mark.parametrize("path", ["", "/completions/chatcmpl-1", "/completions/x/messages"])
+def test_a_path_of_these_clients_that_leads_nowhere_says_so_in_their_shape(
+    house: House, path: str
+) -> None:
+    """What they may ask of OpenAI's door and not of this one."""
+    answer = httpx.get(f"{house.url}/v1/chat{path}")
+    assert answer.status_code == 404
+    assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
+
+
 def test_what_can_be_honoured_is(house: House) -> None:
     """How tokens are drawn, how many for a text, and how many in all."""
     house.ask(temperature=0.1, top_p=0.5, max_tokens=7, max_completion_tokens=5000)

@@ -1,10 +1,14 @@
 """Claims about the command: what cannot be done is said in one line, before anything starts."""
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from http_twin import Twin
 
+import cli
 from cli import main
 
 
@@ -47,3 +51,13 @@ def test_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     error = capsys.readouterr().err
     assert f"Port {port} on 127.0.0.1 is taken, HTTP needs it" in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_full_disk(form: list[str], twin: Twin) -> None:
+    """What is wrong is said in one line, and the exit code says that the output is not whole."""
+    asked = [sys.executable, cli.__file__, "--url", twin.url, "councils", *form]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(asked, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    said = "conclave: not all could be written (No space left on device)\n"
+    assert (done.returncode, done.stderr) == (1, said)

@@ -19,6 +19,7 @@ from conclave import (
     BrokenOff,
     Client,
     DeliberationRequest,
+    OrchestrationRequest,
     Refused,
     Unreachable,
     Wanted,
@@ -26,7 +27,15 @@ from conclave import (
 from conclave.failures import TREE
 from conclave.sse import Message, Messages
 from edges.refusals import problem
-from engine.errors import Broken, ConclaveError, Conflict, Overloaded, SetupError, Unavailable
+from engine.errors import (
+    Broken,
+    ConclaveError,
+    Conflict,
+    InvalidRequest,
+    Overloaded,
+    SetupError,
+    Unavailable,
+)
 from engine.events import Decided, Record, Suspended
 from engine.transcript import fold
 
@@ -303,6 +312,55 @@ def test_an_answer_of_somebody_else(
         client.status()
     assert says in str(error.value)
     assert "\n" not in str(error.value)
+
+
+STRANGE: list[tuple[int, bytes, str, str]] = [
+    (307, b"", "text/plain", "(HTTP status 307)"),
+    (200, b"<html>Log in", "text/html", "(text/html in place of a stream)"),
+    (200, b"{}", "application/json", "(application/json in place of a stream)"),
+    (204, b"", "", "in place of a stream"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "kind", "says"), STRANGE)
+def test_a_stream_of_somebody_else(
+    status: int, body: bytes, kind: str, says: str, twin: Twin, client: Any
+) -> None:
+    """It is said at once in one line, and not taken for a connection that broke off."""
+    twin.begun = Response(body, status, headers={"content-type": kind} if kind else {})
+    for call in (client.deliberate, lambda asked: list(client.stream(asked))):
+        with pytest.raises(SetupError) as error:
+            call(ASK)
+        assert says in str(error.value)
+    assert len(twin.asked) == 2
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "a\nb", " a", "a "])
+def test_a_key_that_no_header_can_hold_is_refused(key: str, twin: Twin, client: Any) -> None:
+    """Before anything is sent: over another door it would be another key."""
+    for call in (client.accept, client.orchestrate, client.deliberate):
+        with pytest.raises(InvalidRequest, match="key: can have"):
+            call({"role": "DEV", "text": "Clock"}, key=key)
+    assert twin.asked == []
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_that_leads_elsewhere_is_refused(name: str, twin: Twin, client: Any) -> None:
+    """What such a path deletes or tells would be something else."""
+    calls = (client.read, client.cancel, client.story, client.delete_council)
+    for call in (*calls, lambda name: client.unregister("DEV", name)):
+        with pytest.raises(InvalidRequest, match="is no name in a path"):
+            call(name)
+    assert twin.asked == []
+
+
+def test_what_is_no_json_is_refused_as_such(twin: Twin, client: Any) -> None:
+    """In a mapping as in a request of ours."""
+    asked = OrchestrationRequest(role="DEV", text="x", context={"a": object()})
+    for call in (lambda: client.orchestrate(asked), lambda: client.accept({"text": object()})):
+        with pytest.raises(InvalidRequest, match="request: cannot be sent as JSON"):
+            call()
+    assert twin.asked == []
 
 
 def test_nobody_there() -> None:

@@ -1,15 +1,19 @@
 """Claims about the commands that look back: `replay` and `fork`."""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from http_twin import Refusal, Twin, suspended
 from recording import RECORDS
+from rich.console import Console
 
 from cli import main
-from commands.fork import Forked
+from commands.fork import Change, Forked, fork
+from commands.watch import Form, Screen
+from conclave import BrokenOff, Client
 from engine.events import Decided
 from engine.replay import Replay
 from engine.testing import FlakyModel, ScriptedModel
@@ -168,3 +172,14 @@ def test_a_fork_that_is_refused(words: list[str], line: str, asked: Twin, capsys
     captured: Any = capsys.readouterr()
     assert line in captured.err
     assert captured.out == ""
+
+
+def test_a_fork_that_breaks_off_is_gone_on_with_in_the_same_form(asked: Twin) -> None:
+    """The command that is told shows it as the first one did."""
+    asked.cuts = [(3, None)] * 2
+    out, err = Console(file=StringIO()), Console(file=StringIO(), width=500)
+    with (
+        Client(asked.url, err.print, pauses_s=(0.0,)) as client,
+        pytest.raises(BrokenOff, match=r"fork x --tally=irv --id=f --watch --json$"),
+    ):
+        fork(client, Change("x", "f", tally="irv"), Form.JSON_LINES, Screen(out, err))

@@ -1,7 +1,7 @@
 """Claims about the commands `orchestrate` and `event`."""
 
 import json
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from typing import Any
 
 import pytest
@@ -42,6 +42,14 @@ def test_review_and_architect_can_be_left_out(twin: Twin, capsys: Capture) -> No
     assert rounds == [None, 0, None]
     assert [twin.tasks[id].decide for id in "xz"] == [Decide.ARCHITECT, Decide.BALLOTS]
     assert "DEV" in capsys.readouterr().out
+
+
+def test_what_it_is_judged_by_is_said_as_for_a_deliberation(twin: Twin) -> None:
+    """Rubric and requirements reach the task."""
+    said = ["orchestrate", "Clock", "--role", "dev", "--id", "x", "--rubric", "Brief"]
+    assert main([*said, "--require", "No services", "--require", "-1 is right"]) == 0
+    task = twin.tasks["x"]
+    assert (task.rubric, task.requirements) == ("Brief", ("No services", "-1 is right"))
 
 
 def test_an_orchestration_can_be_watched(twin: Twin, capsys: Capture) -> None:
@@ -85,6 +93,22 @@ def test_a_break_is_told_with_the_way_to_go_on(twin: Twin, capsys: Capture) -> N
     ):
         orchestrate(client, order, Form.DECISION, Screen(out, err))
     assert main(said.split()) == 0
+
+
+def test_a_break_of_what_was_read_and_watched_is_gone_on_with_alike(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same form; the text has to come once more, and all that was said with it."""
+    twin.cuts = [(3, None)] * 2
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"Clock")))
+    out, err = Console(file=StringIO()), Console(file=StringIO(), width=500)
+    order = Order("-", "dev", "x", rubric="Brief", require=("No services",))
+    said = "--role=dev --id=x --rubric=Brief '--require=No services' --watch --json -- -"
+    with (
+        Client(twin.url, err.print, pauses_s=(0.0,)) as client,
+        pytest.raises(BrokenOff, match=f"{said}  .with the same text on its standard input.$"),
+    ):
+        orchestrate(client, order, Form.JSON_LINES, Screen(out, err))
 
 
 def test_an_event_is_handed_in(twin: Twin, capsys: Capture) -> None:

@@ -233,6 +233,7 @@ async def test_a_wrong_choice_is_told_the_right_ones(house: House, option: str) 
         ({"quorum": 1.5}, "quorum: "),
         ({"token_budget": 100_001}, "token_budget: 100001 is over this server's cap of 100000"),
         ({"task_id": "a", "idempotency_key": "b"}, "task_id: "),
+        ({"idempotency_key": "k" * 513}, "idempotency_key: has 513 characters, over 512"),
         ({"context": {"a": {"b": float("nan")}}}, "context.a.b: "),
     ],
 )

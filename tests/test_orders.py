@@ -211,6 +211,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"context_options": {"max_events": -1}}, "context_options.max_events: "),
     ({"context_options": {"max_events": 1}}, "context_options: has a meaning only with a story"),
     ({"task_id": "a", "idempotency_key": "b"}, "task_id: is an idempotency key already"),
+    ({"idempotency_key": "k" * 513}, "idempotency_key: has 513 characters"),
 ]
 
 

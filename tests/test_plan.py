@@ -15,7 +15,8 @@ from actors.bus import connect
 from actors.journal import Journal
 from actors.nats_server import NatsServer
 from actors.streams import PLANS
-from cli import PLAN, main
+from cli import main
+from commands.here import PLAN
 from engine.arrival import Arrival
 from engine.config import BusConfig
 from engine.planning import SUBJECT, plan_approved, tasks

@@ -381,7 +381,7 @@ class Living:
     async def at_work(self) -> AsyncIterator[Desk]:
         """The doors, while the supervisor watches."""
         self.watching.start()
-        self.desk.begin()
+        await self.desk.begin()
         try:
             yield self.desk
         finally:

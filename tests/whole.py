@@ -211,7 +211,7 @@ async def _serve(whole: Whole, ready: Callable[[uvicorn.Server], None]) -> None:
         context = SimpleNamespace(servable_object=front)
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr("ray.serve.get_replica_context", lambda: context)
-        patch.setattr("edges.desk.call", local_call)
+        patch.setattr("edges.standing.call", local_call)
         patch.setattr("actors.bridge.FETCH_S", 0.2)
         whole.target = await stack.enter_async_context(serving_grpc(front))
         settings = uvicorn.Config(api, port=0, log_level="error", lifespan="off", ws="none")
