@@ -43,7 +43,7 @@ STAGES: dict[str, list[Step]] = {
     "cover": [[[*QUICK, "--cov=engine", f"--cov-fail-under={COVERAGE_PERCENT}", *COVERING]]],
     "nats": [[[*PYTEST, "nats and not ray and not model", *AT_ONCE]]],
     "chaos": [[[*CHAOS, *A_MINUTE.split()], [*CHAOS, *A_CONTROL.split()]]],
-    "real": [[["-m", "actors.small_model"]], [[*PYTEST, "ray or model"]]],
+    "real": [[["-m", "actors.small_model"]], [[*PYTEST, "ray or model", "--durations=12"]]],
 }
 
 TOGETHER = [["lint"], ["types", "nats"], ["quick", "chaos", "cover"], ["real"]]
