@@ -39,6 +39,11 @@ class Seating:
         self.outsiders = Outsiders(config.bus, council.id, fleet.config.outside(role))
         self.conduct = self._conducted(fleet.config)
 
+    @property
+    def number(self) -> int:
+        """Which of the councils that the role has had this one is."""
+        return self._number or 0
+
     async def renew(self, journal: Journal) -> None:
         """Seat as is in force now, as far as the bus says; InvalidRequest where it is no more."""
         if self._charters is None:

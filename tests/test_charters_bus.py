@@ -10,12 +10,13 @@ from bus_fakes import connected, last_record, letters, stored
 from deadline import reaches, until_async
 from seats import Seat, a_task, answering, crash, journalled, seen_by
 
+from actors import council
 from actors.bridge import Bridge
 from actors.bus import Connection
 from actors.charters import STREAM, Charters
 from actors.council import CouncilActor
 from actors.nats_server import NatsServer
-from actors.run import Terms
+from actors.run import Stop, Terms
 from actors.streams import PLAN_APPROVED, PLANS
 from actors.testing import ScriptedPool
 from engine.charters import Charter, Fleet, Joined
@@ -252,6 +253,69 @@ async def test_accepted_work_that_nobody_is_at_ends_with_its_council(
     assert isinstance(end, Failed)
     assert end.message == "its council was deleted"
     assert await later._backlog().all() == []
+
+
+async def created_anew(charters: Charters) -> Charter:
+    """DEV deleted and founded once more; what is in force of it then."""
+    await charters.change("DEV", lambda fleet: dissolved(fleet, "DEV"))
+    fleet = await charters.change("DEV", lambda fleet: founded(fleet, NewCouncil(role="DEV")))
+    return fleet.charter("DEV")
+
+
+async def test_a_deleted_council_ends_nothing_of_the_next_one(
+    seat: Seat, charters: Charters, config: Config
+) -> None:
+    """Both keep accepted work in one place, and the old one may end long after the new began."""
+    old = seat()
+    charter = await created_anew(charters)
+    pool = ScriptedPool(GatedModel())
+    new = CouncilActor(config, "DEV", lambda _c, _council: {"small": pool}, known=(charter,))
+    await new.accept(a_task(), Terms(detached=True))
+    await asyncio.wait_for(old.dissolve(1.0), 5)
+    assert [work.task.id for work in await new._backlog().all()] == ["t-1"]
+    assert not (await new.read("t-1")).state.end
+    await crash(new)
+
+
+async def test_the_next_council_leaves_to_a_deleted_one_what_that_accepted(
+    seat: Seat, charters: Charters, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at one deliberation would supersede each other; later nobody else is there to do it."""
+    old = seat(GatedModel())
+    await old.accept(a_task(), Terms(detached=True))
+    charter = await created_anew(charters)
+    pool = ScriptedPool(ScriptedModel())
+    new = CouncilActor(config, "DEV", lambda _c, _council: {"small": pool}, known=(charter,))
+    [work] = await new._backlog().all()
+    assert not new._is_ours(work)
+    monkeypatch.setattr(council, "ELDERS_S", -1.0)
+    await crash(old)
+    await new.health()
+
+    async def decided() -> bool:
+        return isinstance((await journalled(config.bus.url))[-1].event, Decided)
+
+    await reaches(decided, "it is taken up")
+    await crash(new)
+
+
+async def test_who_waits_for_a_run_to_stop_begins_none_in_a_deleted_council(
+    seat: Seat, charters: Charters
+) -> None:
+    """A caller comes while the last one's leaving is written down, and the council goes."""
+    model = GatedModel()
+    actor = seat(model)
+    first = asyncio.create_task(seen_by(actor, a_task()))
+    await until_async(lambda: len(model.held) == 3, "the drafts are asked for")
+    run = actor._runs["t-1"]
+    await ended(first)
+    assert run.why is Stop.SUSPEND
+    second = asyncio.create_task(seen_by(actor, a_task()))
+    await asyncio.sleep(0)
+    actor._seating.close()
+    with pytest.raises(InvalidRequest, match="any more"):
+        await asyncio.wait_for(second, 5)
+    assert not actor._runs
 
 
 async def test_a_deleted_council_decides_what_it_can_in_time(
