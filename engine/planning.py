@@ -134,8 +134,8 @@ def said(event: PlanApproved) -> str:
 
 def _said(model: BaseModel, first: frozenset[str]) -> dict[str, JsonValue]:
     """The first fields, and of all others those that were set."""
-    later = model.model_fields_set - first
-    found: dict[str, JsonValue] = model.model_dump(mode="json", include=first | later)
+    names = {*first, *model.model_fields_set}
+    found: dict[str, JsonValue] = model.model_dump(mode="json", include=names)
     return found
 
 
