@@ -75,21 +75,24 @@ Ask = Callable[[Turn, Task], Awaitable[Reply]]
 
 
 class Conduct:
-    """Drives the runs of one council, and of forks with agents of it, wherever these are seated."""
+    """Drives the runs of one council, and of forks with agents of it, wherever these are seated.
+
+    `asked` counts for each agent the replies that are awaited now, of whatever conduct.
+    """
 
     def __init__(
-        self, council: Council, config: Config, pools: Callable[[Council], Pools], outside: Ask
+        self,
+        council: Council,
+        config: Config,
+        pools: Callable[[Council], Pools],
+        outside: Ask,
+        asked: Counter[str],
     ) -> None:
         self._council, self._pools_of, self._outside = council, pools, outside
         self._limits, self._bus = config.limits, config.bus
         self._pools = pools(council)
         self._elsewhere: dict[str, Pool] = {}
-        self._asked: Counter[str] = Counter()
-
-    @property
-    def speaking(self) -> tuple[str, ...]:
-        """The agents of whom a reply is awaited now."""
-        return tuple(+self._asked)
+        self._asked = asked
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -273,6 +276,8 @@ class Conduct:
             return await self._reply(task, count, turn)
         finally:
             self._asked[turn.agent] -= 1
+            if not self._asked[turn.agent]:
+                del self._asked[turn.agent]
 
     async def _reply(self, task: Task, count: Count, turn: Turn) -> Reply:
         if turn.pool == OUTSIDE:

@@ -216,7 +216,7 @@ class CouncilActor:
             since=self._since,
             ignored=dict(self._outside.ignored),
             trouble=self._journal.trouble if self._journal is not None else "",
-            speaking=self._conduct.speaking,
+            speaking=self._seating.speaking,
         )
 
     async def found(self, agent: OutsideAgent) -> OutsideAgent:

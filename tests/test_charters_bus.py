@@ -149,7 +149,13 @@ async def test_a_running_deliberation_keeps_its_seats_and_a_new_one_has_the_new_
     await until_async(lambda: len(model.held) == 3, "the drafts are asked for")
     await seated(charters, "fourth")
     await charters.change("DEV", lambda fleet: left(fleet, "DEV", "agent-dev-001"))
+    other = asyncio.create_task(seen_by(actor, a_task("other")))
+    await until_async(lambda: len(model.held) == 6, "both are at work")
+    model.release(lambda turn: turn.deliberation == "other")
+    speaking = (await actor.health()).speaking
+    assert {f"agent-dev-00{n}" for n in (1, 2, 3)} <= {*speaking}
     answers = asyncio.create_task(answering(model))
+    await other
     old, new = await running, await seen_by(actor, a_task("new"))
     answers.cancel()
     assert [a.id for a in fold(old).seated] == [f"agent-dev-00{n}" for n in (1, 2, 3)]
