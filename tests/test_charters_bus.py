@@ -13,7 +13,7 @@ from seats import Seat, a_task, answering, crash, journalled, seen_by
 from actors import council
 from actors.bridge import Bridge
 from actors.bus import Connection
-from actors.charters import STREAM, Charters
+from actors.charters import MOST_BYTES, STREAM, Charters
 from actors.council import CouncilActor
 from actors.nats_server import NatsServer
 from actors.run import Stop, Terms
@@ -21,7 +21,7 @@ from actors.streams import PLAN_APPROVED, PLANS
 from actors.testing import ScriptedPool
 from engine.charters import Charter, Fleet, Joined
 from engine.config import Config, NamedAgent, OutsideAgent
-from engine.errors import Conflict, InvalidRequest, Unavailable
+from engine.errors import Conflict, InvalidRequest, SetupError, Unavailable
 from engine.events import Decided, Failed
 from engine.fanout import ended
 from engine.founding import NewCouncil, founded
@@ -122,6 +122,33 @@ async def test_nothing_new_costs_one_question(
     assert len(asked) == 1
     await client.streams().publish("$KV.conclave-councils.QA", b'{"from": "tomorrow"}')
     assert agents(await other.look()) == agents(before)
+
+
+async def test_what_another_version_wrote_is_told_and_not_written_over(
+    config: Config, client: Connection, charters: Charters
+) -> None:
+    """Whoever knows how to read it finds it as it was left."""
+    data = b'{"role": "DEV", "from": "tomorrow"}'
+    await client.streams().publish("$KV.conclave-councils.DEV", data)
+    [trouble] = (await charters.look()).troubles
+    assert trouble.startswith("council DEV is as configured: ")
+    with pytest.raises(SetupError, match="nats kv del conclave-councils DEV"):
+        await seated(charters, "x")
+    with pytest.raises(SetupError):
+        await charters.change("DEV", lambda fleet: dissolved(fleet, "DEV"))
+    assert (await client.streams().get_last_msg(STREAM, "$KV.conclave-councils.DEV")).data == data
+
+
+@pytest.mark.parametrize("size", [MOST_BYTES, 1024 * 1024 - 200, 2 * 1024 * 1024])
+async def test_a_council_that_is_too_large_to_be_kept_is_refused(
+    charters: Charters, client: Connection, size: int
+) -> None:
+    """NATS would hang up for good on who sends it."""
+    who = Joined(agent=NamedAgent(id="x", pool="small", persona="p" * size))
+    with pytest.raises(InvalidRequest, match=f"at most {MOST_BYTES} are kept"):
+        await charters.change("DEV", lambda fleet: joined(fleet, "DEV", who))
+    await seated(charters, "y")
+    assert agents(charters.fleet)[-1] == "y"
 
 
 async def test_without_the_bus_nothing_changes_and_the_last_known_holds(
