@@ -273,8 +273,8 @@ class Desk:
         while True:
             try:
                 await self.chamber.look()
-            except Unavailable as away:
-                log.debug("councils are taken to be as last known: %s", away)
+            except ConclaveError as trouble:
+                log.debug("councils are taken to be as last known: %s", trouble)
             await asyncio.sleep(SEEN_EVERY_S)
 
     def _seat(self, fleet: Fleet) -> None:
