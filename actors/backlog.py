@@ -33,10 +33,11 @@ PATIENCE_S = 10.0
 
 
 class Work(Data):
-    """A task, and on what terms it was accepted."""
+    """A task, on what terms it was accepted, and by which of the councils its role has had."""
 
     task: Task
     terms: Terms
+    number: int = 0
 
 
 class Backlog:

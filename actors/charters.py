@@ -10,6 +10,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import NamedTuple, Protocol, TypeVar
 
 import nats.js.errors
@@ -22,7 +23,7 @@ from actors.patience import BROKEN, patiently, pauses, said
 from actors.streams import COUNCILS
 from engine.charters import Charter, Fleet, in_force
 from engine.config import Config
-from engine.errors import Away, ConclaveError, Unavailable
+from engine.errors import Away, ConclaveError, InvalidRequest, SetupError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ ROOT = f"$KV.{COUNCILS}"
 LOOK_WITHIN_S = 1.0
 """Whoever begins something goes on with what was last known rather than wait longer."""
 CHANGE_WITHIN_S = 5.0
+MOST_BYTES = 256 * 1024
+"""Of a charter: it is one message, and NATS hangs up on who sends a longer one than it takes."""
 RACES = 100
 """As often one may lose to others that change the same council."""
 
@@ -45,11 +48,15 @@ class Ask(Protocol):
 
 
 class _Kept(NamedTuple):
-    """All charters by their role, the revision of each, and the last one of all."""
+    """All charters by their role, the revision of each, and the last one of all.
+
+    `unread` are the roles whose charters another version wrote, or another program.
+    """
 
     charters: dict[str, Charter]
     revisions: dict[str, int]
     last: int
+    unread: tuple[str, ...] = ()
 
 
 class Charters:
@@ -92,11 +99,13 @@ class Charters:
 
         It is asked again where somebody else was quicker. Raises what `alter` does, Unavailable
         where the bus is away: nothing is changed then, or that is found out by asking again.
+        SetupError where what was changed before cannot be read: it is not written over.
         """
         by = uuid.uuid4().hex
         for _, pause in zip(range(RACES), pauses(0.002, 0.1), strict=False):
             try:
                 fleet = await self.look()
+                self._require_readable(role)
                 if fleet.charter(role).by == by:  # it was written, and the receipt was lost
                     return fleet
                 charter = alter(fleet).model_copy(update={"by": by})
@@ -107,15 +116,23 @@ class Charters:
             await asyncio.sleep(pause)
         raise Unavailable(f"council {role}: too many others change it just now; ask again")
 
+    def _require_readable(self, role: str) -> None:
+        if role in self._kept.unread:
+            remedy = f"Run the version that wrote it, or drop it: nats kv del {COUNCILS} {role}"
+            raise SetupError(_unread(role), remedy)
+
     async def _written(self, charter: Charter) -> bool:
-        """Whether the charter is kept, and not another one that came between."""
+        """Whether the charter is kept, and not another one that came between. InvalidRequest."""
+        data = charter.model_dump_json().encode()
+        if len(data) > MOST_BYTES:
+            what = f"would take {len(data)} bytes with its agents, at most {MOST_BYTES} are kept"
+            raise InvalidRequest("council", what)
         headers = {
             Header.EXPECTED_STREAM.value: STREAM,
             Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(
                 self._kept.revisions.get(charter.role, 0)
             ),
         }
-        data = charter.model_dump_json().encode()
         subject = f"{ROOT}.{charter.role}"
 
         async def publish(js: JetStreamContext) -> bool:
@@ -137,9 +154,14 @@ class Charters:
 
     def _take(self, kept: _Kept) -> None:
         self._kept = kept
-        self.fleet = in_force(self._config, kept.charters.values())
+        fleet = in_force(self._config, kept.charters.values())
+        self.fleet = replace(fleet, troubles=(*fleet.troubles, *map(_unread, kept.unread)))
         for trouble in self.fleet.troubles:
             log.warning("%s", trouble)
+
+
+def _unread(role: str) -> str:
+    return f"council {role} is as configured: what was changed about it cannot be read"
 
 
 async def _last(js: JetStreamContext) -> int:
@@ -153,6 +175,7 @@ async def _last(js: JetStreamContext) -> int:
 async def _all(js: JetStreamContext) -> _Kept:
     charters: dict[str, Charter] = {}
     revisions: dict[str, int] = {}
+    unread: set[str] = set()
     last, seen = 0, await _last(js)
     while seen and (message := await next_message(js, ROOT, last, STREAM)) is not None:
         assert message.seq is not None
@@ -163,4 +186,5 @@ async def _all(js: JetStreamContext) -> _Kept:
                 charters[role] = Charter.model_validate_json(message.data)
         except ValidationError as error:
             log.warning("the charter of council %s cannot be read: %s", role, said(error))
-    return _Kept(charters, revisions, seen)
+            unread.add(role)
+    return _Kept(charters, revisions, seen, tuple(sorted(unread)))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Any, Literal, Never, Protocol
 
+from actors.clocking import clocked
 from actors.ending import end_durably
 from actors.journal import History, Journal, Unwritten, Writer
 from actors.notices import dispatched
@@ -21,7 +21,7 @@ from engine import taskgraph
 from engine.brief import lay
 from engine.config import Config
 from engine.decision import failed
-from engine.deliberation import Bell, deliberate
+from engine.deliberation import deliberate
 from engine.errors import (
     ConclaveError,
     Conflict,
@@ -49,8 +49,6 @@ ENDINGS = {Stop.CANCEL: "it was cancelled on request", Stop.DISSOLVE: "its counc
 """What is said of a run that was stopped for good."""
 BREAKS = 8
 """What breaks off more often than this, with no turn finished in between, is given up."""
-VOTE_SHARE = 0.75
-"""The share of the reserve in which the ballots must come; the rest is for writing the end."""
 
 
 class Pool(Protocol):
@@ -75,21 +73,24 @@ Ask = Callable[[Turn, Task], Awaitable[Reply]]
 
 
 class Conduct:
-    """Drives the runs of one council, and of forks with agents of it, wherever these are seated."""
+    """Drives the runs of one council, and of forks with agents of it, wherever these are seated.
+
+    `asked` counts for each agent the replies that are awaited now, of whatever conduct.
+    """
 
     def __init__(
-        self, council: Council, config: Config, pools: Callable[[Council], Pools], outside: Ask
+        self,
+        council: Council,
+        config: Config,
+        pools: Callable[[Council], Pools],
+        outside: Ask,
+        asked: Counter[str],
     ) -> None:
         self._council, self._pools_of, self._outside = council, pools, outside
         self._limits, self._bus = config.limits, config.bus
         self._pools = pools(council)
         self._elsewhere: dict[str, Pool] = {}
-        self._asked: Counter[str] = Counter()
-
-    @property
-    def speaking(self) -> tuple[str, ...]:
-        """The agents of whom a reply is awaited now."""
-        return tuple(+self._asked)
+        self._asked = asked
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -202,7 +203,7 @@ class Conduct:
         if run.task.story_id and transcript.task is None:
             known = journal.story(run.task.story_id, self._bus)
             story = await shown(known, run.task.shown)
-        with self._clocked(run, transcript) as bell:
+        with clocked(run, transcript, self._limits) as bell:
             before = tuple(run.records)
             speak = partial(self._speak, run.task, count)
             stream = deliberate(
@@ -225,38 +226,6 @@ class Conduct:
                     else:
                         writer.append(record)
 
-    @contextmanager
-    def _clocked(self, run: Run, transcript: Transcript) -> Iterator[Bell]:
-        """A bell that rings when the run's time is up, but for what its decision takes.
-
-        The task's time and the server's are of work, whenever that was; the callers' is theirs.
-        One that resumes too late still has the time for its decision.
-        """
-        asked = (run.task.timeout_s, run.terms.timeout_s if run.terms.detached else None)
-        whole = min((self._limits.timeout_s, *(s for s in asked if s is not None)))
-        ends = time.monotonic() + whole - transcript.worked_s
-        reserve = min(whole, max(run.left_s, 0.0)) * self._limits.decision_reserve
-        bell = Bell()
-        ringing = asyncio.create_task(self._ring(bell, run, ends, reserve))
-        try:
-            yield bell
-        finally:
-            ringing.cancel()
-
-    async def _ring(self, bell: Bell, run: Run, ends: float, reserve: float) -> None:
-        """Hurry when only the reserve is left, by then also to callers who came meanwhile."""
-        left = 0.0
-        while left >= 0:
-            await _rest(left, run)
-            kept = min(reserve, run.most_s * self._limits.decision_reserve)
-            left = min(ends - time.monotonic(), run.left_s) - kept
-        bell.hurry.set()
-        closes = time.monotonic() + kept * VOTE_SHARE
-        await _rest(kept * VOTE_SHARE, run)
-        left = min(closes - time.monotonic(), run.left_s * VOTE_SHARE)
-        await asyncio.sleep(max(left, 0.0))
-        bell.close.set()
-
     async def _last_words(self, run: Run, writer: Writer, journal: Journal) -> None:
         """Write why the run stops: that it was cancelled, or that it waits to be resumed."""
         if run.ended:  # it came in the very moment of stopping
@@ -273,6 +242,8 @@ class Conduct:
             return await self._reply(task, count, turn)
         finally:
             self._asked[turn.agent] -= 1
+            if not self._asked[turn.agent]:
+                del self._asked[turn.agent]
 
     async def _reply(self, task: Task, count: Count, turn: Turn) -> Reply:
         if turn.pool == OUTSIDE:
@@ -312,14 +283,6 @@ class Conduct:
                     f"has {cut.tokens} tokens and {cut.kept} fit: {self._council.role} takes "
                     f"{room} for rubric, requirements, text and context together",
                 )
-
-
-async def _rest(seconds: float, run: Run) -> None:
-    """Sleep, but no longer than to the moment in which the run is hastened."""
-    if run.hastened.is_set() or seconds <= 0:
-        await asyncio.sleep(seconds)
-    else:
-        await first(run.hastened.wait(), within_s=seconds)
 
 
 def _held(kept: Unwritten) -> History:

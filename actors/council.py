@@ -46,6 +46,8 @@ ATTEND_S = 60.0
 """How long one call of `attend` lasts, so that those of dead callers end by themselves."""
 RENEW_WITHIN_S = 10.0
 TAKE_UP_EVERY_S = 30.0
+ELDERS_S = 120.0
+"""A deleted council of the role ends by itself what it had accepted; so long it may be at that."""
 
 
 class CouncilHealth(Data):
@@ -125,7 +127,8 @@ class CouncilActor:
         if not run.ended:
             self._accepted.add(task.id)
             with _kept():
-                await self._backlog().add(Work(task=task, terms=run.terms))
+                number = self._seating.number
+                await self._backlog().add(Work(task=task, terms=run.terms, number=number))
             if run.over.is_set():
                 await self._forget(run)
         return run.records, run.over.is_set() and run.failure is None
@@ -213,7 +216,7 @@ class CouncilActor:
             since=self._since,
             ignored=dict(self._outside.ignored),
             trouble=self._journal.trouble if self._journal is not None else "",
-            speaking=self._conduct.speaking,
+            speaking=self._seating.speaking,
         )
 
     async def found(self, agent: OutsideAgent) -> OutsideAgent:
@@ -223,7 +226,8 @@ class CouncilActor:
     async def dissolve(self, within_s: float) -> None:
         """Begin nothing more; what runs is decided within so many seconds, or ends undecided.
 
-        So does what was accepted. Returns when all of it is durable.
+        So does what was accepted, but not by a later council of the role. Returns when all of it
+        is durable.
         """
         self._seating.close()
         for run in self._runs.values():
@@ -234,7 +238,8 @@ class CouncilActor:
             run.stop(Stop.DISSOLVE)
         await self.drain()
         for work in await self._backlog().all():
-            await self._end_undecided(work)
+            if work.number <= self._seating.number:
+                await self._end_undecided(work)
 
     async def _end_undecided(self, work: Work) -> None:
         """End accepted work that nobody is at."""
@@ -257,10 +262,15 @@ class CouncilActor:
         while True:
             try:
                 for work in await self._backlog().all():
-                    await self._take_up(work)
+                    if self._is_ours(work):
+                        await self._take_up(work)
             except ConclaveError as trouble:
                 log.warning("accepted work is not known yet: %s", trouble)
             await self._opened().rest(TAKE_UP_EVERY_S)
+
+    def _is_ours(self, work: Work) -> bool:
+        """Whether no earlier council of the role can be at it any more."""
+        return work.number >= self._seating.number or time.time() - self._since > ELDERS_S
 
     def _kept_no_more(self, keeping: asyncio.Task[None]) -> None:
         """It ends only through a bug: begin anew rather than leave accepted work lying."""
@@ -289,17 +299,19 @@ class CouncilActor:
 
     async def _run(self, task: Task, terms: Terms) -> Run:
         """The run of a task, started if it is not under way; one for each id."""
-        if task.id not in self._runs:
-            await self._seating.renew(self._opened())
-        while (run := self._runs.get(task.id)) is not None and (run.why or run.task != task):
+        while True:
+            if task.id not in self._runs:
+                await self._seating.renew(self._opened())  # also behind a run that was waited for
+            run = self._runs.get(task.id)
+            if run is None:
+                return self._start(Run(task, terms))
             if run.why is not None:
                 await run.over.wait()
+            elif run.task == task:
+                run.join(terms)
+                return run
             elif await _is_taken(run):
                 raise conflict(task)
-        if run is None:
-            return self._start(Run(task, terms))
-        run.join(terms)
-        return run
 
     def _start(self, run: Run) -> Run:
         self._runs[run.task.id] = run

@@ -120,14 +120,14 @@ class Councils:
         InvalidRequest, Conflict, DeadlineExceeded when the terms' time is over before the end,
         Unavailable when the council stays away, Broken when the task kills it each time.
         """
-        name, deaths, told = self._name(task.role), 0, list[Record]()
+        deaths, told = 0, list[Record]()
         terms = terms or Terms()
         ends = None if terms.timeout_s is None else time.monotonic() + terms.timeout_s
         patience = time.monotonic() + self._patience_s
         for pause in pauses(0.1, 2.0):
             alive = False
             try:
-                left = _left(terms, ends)
+                left, name = _left(terms, ends), self._name(task.role)  # it may have another one
                 async with aclosing(self._told(self._handle(name), task, left)) as stream:
                     async for record in _until_the_end(stream, task, ends):
                         alive = True

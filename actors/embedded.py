@@ -29,6 +29,8 @@ RAY_ENVIRONMENT = {
     "RAY_DEDUP_LOGS": "0",
 }
 MARK = "CONCLAVE_RAY"
+NOT_STARTED = (RuntimeError, OSError, ValueError)
+"""What Ray raises where it cannot start; where its node is late it is an Exception and no more."""
 
 
 @contextmanager
@@ -83,7 +85,9 @@ def _start_ray(mark: str, folder: Path, num_cpus: int, object_store_bytes: int) 
             logging_level=logging.ERROR,
             _temp_dir=str(folder),
         )
-    except (RuntimeError, OSError, ValueError) as error:
+    except Exception as error:
+        if not (isinstance(error, NOT_STARTED) or type(error) is Exception):
+            raise
         why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         remedy = "Free memory and /dev/shm, stop other Ray processes and run it again"
         raise SetupError(f"Ray did not start ({why[:200]})", remedy) from error

@@ -10,11 +10,13 @@ import json
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import ValidationError
 
 from actors.patience import pauses, said
 from actors.thinking import split_thinking
@@ -37,6 +39,8 @@ UNSHAPED = frozenset({400, 404, 415, 422, 501})
 """What a server says to a response_format that it does not know, among other things."""
 REFUSED = frozenset({401, 403})
 LISTED = 10
+SHORTEST_SECRET = 12
+"""Servers on the own machine take any word for a key, and a word may stand in any answer."""
 
 
 class _Passing(Exception):
@@ -112,7 +116,7 @@ class Endpoints:
             raise InvalidRequest("metadata.api_key_env", _refused(agent, answered.status_code))
         if answered.status_code in PASSING:
             raise Unavailable(f"{agent.endpoint} answers with status {answered.status_code}")
-        return _with_model(agent, _models(answered))
+        return _with_model(agent, [_discreet(agent, each) for each in _models(answered)])
 
     async def close(self) -> None:
         """Hang up."""
@@ -187,12 +191,12 @@ class _Call:
             spent, self._heard = self._heard.spent, Heard()
             raise _Passing(f"{self.agent.endpoint} broke off ({said(error)})", spent) from None
         except GaveUp as error:
-            raise GaveUp(f"{self.agent.id}: {_discreet(self.agent, str(error))}") from None
+            raise GaveUp(f"{self.agent.id}: {error}") from None
         if not self._heard.done:
             spent, self._heard = self._heard.spent, Heard()
             raise _Passing(f"{self.agent.endpoint} ended its answer before its end", spent)
-        text, thought = split_thinking(self._heard.text)
-        thoughts = "\n\n".join(filter(None, (self._heard.reasoning, thought)))
+        text, thought = split_thinking(self._hide(self._heard.text))
+        thoughts = self._hide("\n\n".join(filter(None, (self._heard.reasoning, thought))))
         found = answer(self.turn, self._heard, text, thoughts)
         return found.model_copy(update={"usage": found.usage + self.wasted})
 
@@ -208,7 +212,10 @@ class _Call:
             chunks = _whole(answered) if "json" in kind else _events(answered)
             async with aclosing(chunks):
                 async for chunk in chunks:
-                    self._heard = heard(self._heard, chunk)
+                    self._heard = heard(self._heard, chunk, self._hide)
+
+    def _hide(self, text: str) -> str:
+        return _discreet(self.agent, text, SHORTEST_SECRET)
 
 
 async def _refusal(agent: OutsideAgent, answered: httpx.Response) -> Exception:
@@ -218,10 +225,11 @@ async def _refusal(agent: OutsideAgent, answered: httpx.Response) -> Exception:
         return GaveUp(_refused(agent, status))
     raw = await _read(answered)
     try:
-        why = reason(json.loads(raw))
+        document = json.loads(raw)
     except (ValueError, RecursionError):
-        why = reason(raw.decode(errors="replace"))
-    line = f"{agent.endpoint} answers with status {status}: {_discreet(agent, why)}"
+        document = raw.decode(errors="replace")
+    why = reason(document, partial(_discreet, agent))
+    line = f"{agent.endpoint} answers with status {status}: {why}"
     if status in PASSING:
         return _Passing(line, after_s=_after(answered))
     return _Unshaped(line) if status in UNSHAPED else GaveUp(line)
@@ -232,10 +240,10 @@ def _refused(agent: OutsideAgent, status: int) -> str:
     return f"{agent.endpoint} refuses {key} (status {status})"
 
 
-def _discreet(agent: OutsideAgent, line: str) -> str:
-    """What a server says, without the key that it may repeat."""
+def _discreet(agent: OutsideAgent, said: str, shortest: int = 1) -> str:
+    """What a server says, without the key that it may repeat, if that is so long."""
     key = os.environ.get(agent.key_env, "").strip() if agent.key_env else ""
-    return line.replace(key, f"({agent.key_env})") if key else line
+    return said.replace(key, f"({agent.key_env})") if len(key) >= shortest else said
 
 
 def _headers(agent: OutsideAgent) -> dict[str, str]:
@@ -304,10 +312,19 @@ def _with_model(agent: OutsideAgent, known: list[str]) -> OutsideAgent:
     if agent.model != UNNAMED and (agent.model in known or not known):
         return agent
     if agent.model == UNNAMED and len(known) == 1:
-        return agent.model_copy(update={"model": known[0]})
+        return _named(agent, known[0])
     said = ", ".join(each[:80] for each in known[:LISTED]) or "it does not say"
     what = "name one" if agent.model == UNNAMED else f"has no {agent.model!r}"
     raise InvalidRequest("metadata.model", f"{agent.endpoint}: {what}; known: {said}")
+
+
+def _named(agent: OutsideAgent, model: str) -> OutsideAgent:
+    """The agent with the model of that name, which has to be one that can be kept."""
+    try:
+        return OutsideAgent.model_validate(dict(agent) | {"model": model})
+    except ValidationError:
+        what = f"{agent.endpoint}: the only one has no name that can be kept: {model[:80]!r}"
+        raise InvalidRequest("metadata.model", what) from None
 
 
 def _is_here(host: str) -> bool:

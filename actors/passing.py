@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
+import nats.errors
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
@@ -20,6 +21,10 @@ FETCH_S = 3.0
 FORGOTTEN_AFTER_S = 10.0
 
 
+class Gap(nats.errors.Error):
+    """A message was delivered and did not get here; whoever reads on would never see it."""
+
+
 class Batch(NamedTuple):
     """Messages in the order of the stream, and how many are to come."""
 
@@ -30,6 +35,7 @@ class Batch(NamedTuple):
 async def batches(js: JetStreamContext, first: int) -> AsyncGenerator[Batch, None]:
     """The records of all deliberations from a stream sequence on, as many as there are now.
 
+    Gap where one of them is lost on its way, as in a break of the connection: none comes twice.
     Close it (`contextlib.aclosing`) to leave early.
     """
     config = ConsumerConfig(
@@ -41,12 +47,15 @@ async def batches(js: JetStreamContext, first: int) -> AsyncGenerator[Batch, Non
         inactive_threshold=FORGOTTEN_AFTER_S,  # so it goes by itself where we cannot remove it
     )
     consumer = await js.add_consumer(JOURNAL, config)
-    left = consumer.num_pending or 0
+    left, passed = consumer.num_pending or 0, 0
     reader = await js.pull_subscribe_bind(consumer=consumer.name, stream=JOURNAL)
     coming = _fetching(reader, left)
     try:
         while left > 0:
             messages = await coming
+            passed += len(messages)
+            if messages[-1].metadata.sequence.consumer != passed:
+                raise Gap
             left -= len(messages)
             coming = _fetching(reader, left)  # while these are put to use
             yield Batch(messages, left)

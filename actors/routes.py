@@ -79,20 +79,25 @@ class Routes:
     async def plan(self, arrival: Arrival) -> tuple[Warned, ...]:
         """An approved plan: every role decides, then the world is told that all have."""
         event = planning.plan_approved(arrival, self._config.bus.max_event_bytes)
+        taken = plan_taken(event)
+        known = f"{taken.subject} {taken.digest}"
+        if known not in self._settled:
+            if await digest_told(self._client, plan_subject(event)) is None:
+                await self._convene(event, taken)
+            else:  # it is done, whatever councils have come or gone since
+                await self._claim(taken, "plan")
+            self._settled.add(known)
+        return event.warnings
+
+    async def _convene(self, event: planning.PlanApproved, taken: Notice) -> None:
         councils = (await self._in_force()).councils
         tasks = planning.tasks(event, tuple(council.role for council in councils))
-        digest = digest_of_all(tasks)
-        if digest in self._settled:
-            return event.warnings
-        if await digest_told(self._client, plan_subject(event)) != digest:
-            await self._claim(plan_taken(event), "plan")
-            ends = await self._convening.ends(tasks)
-            outcomes: dict[str, JsonValue] = {
-                task.role: {"task_id": task.id, "status": ends[task.role]} for task in tasks
-            }
-            await tell(self._client, plan_approved(event, outcomes, digest))
-        self._settled.add(digest)
-        return event.warnings
+        await self._claim(taken, "plan")
+        ends = await self._convening.ends(tasks)
+        outcomes: dict[str, JsonValue] = {
+            task.role: {"task_id": task.id, "status": ends[task.role]} for task in tasks
+        }
+        await tell(self._client, plan_approved(event, outcomes, digest_of_all(tasks)))
 
     async def transition(self, arrival: Arrival) -> tuple[Warned, ...]:
         """A story has entered a phase: the world is told, then the phase's roles decide."""

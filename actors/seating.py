@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
@@ -33,11 +34,22 @@ class Seating:
         self._fleet, self._number = fleet, fleet.number(role)
         self._charters: Charters | None = None
         self._dissolved = False
+        self._asked: Counter[str] = Counter()
         council = fleet.config.council(role)
         assert council is not None, f"no council {role} in the configuration"
         self.council = council
         self.outsiders = Outsiders(config.bus, council.id, fleet.config.outside(role))
         self.conduct = self._conducted(fleet.config)
+
+    @property
+    def number(self) -> int:
+        """Which of the councils that the role has had this one is."""
+        return self._number or 0
+
+    @property
+    def speaking(self) -> tuple[str, ...]:
+        """The agents of whom a reply is awaited now, those of before included."""
+        return tuple(self._asked)
 
     async def renew(self, journal: Journal) -> None:
         """Seat as is in force now, as far as the bus says; InvalidRequest where it is no more."""
@@ -66,4 +78,4 @@ class Seating:
 
     def _conducted(self, config: Config) -> Conduct:
         pools = partial(self._pools_of, config)
-        return Conduct(self.council, config, pools, self.outsiders.ask)
+        return Conduct(self.council, config, pools, self.outsiders.ask, self._asked)

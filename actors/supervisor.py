@@ -178,9 +178,8 @@ class Supervisor:
             for seat in seats
         }
         gone = [name for name in before if name not in self._seats]
-        for name in gone:
-            if (keeper := self._keepers.pop(name, None)) is not None:
-                await ended(keeper)
+        keepers = [self._keepers.pop(name, None) for name in gone]
+        await ended(*filter(None, keepers))  # all at once: none may look for its seat meanwhile
         if gone:
             self._dismiss(gone)
         if self._begun:

@@ -96,8 +96,8 @@ class Lookout:
     async def _look_at_councils(self) -> None:
         try:
             await self.chamber.look()
-        except Unavailable as away:
-            log.debug("councils are taken to be as last known: %s", away)
+        except ConclaveError as trouble:
+            log.debug("councils are taken to be as last known: %s", trouble)
 
     def _seat(self, fleet: Fleet) -> None:
         """Know the councils that are in force."""

@@ -6,7 +6,7 @@ What a server answers is read leniently and trusted in nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import JsonValue
@@ -106,12 +106,15 @@ def _messages(turn: Turn, *, told: bool) -> list[JsonValue]:
     return said
 
 
-def heard(before: Heard, chunk: object) -> Heard:
-    """What is known after one more chunk, or after a whole completion. GaveUp where it is none."""
+def heard(before: Heard, chunk: object, hide: Callable[[str], str] = str) -> Heard:
+    """What is known after one more chunk, or after a whole completion. GaveUp where it is none.
+
+    `hide` as in `reason`.
+    """
     if not isinstance(chunk, Mapping):
         raise GaveUp("it sends something that is no completion")
     if chunk.get("error"):
-        raise GaveUp(f"it says: {reason(chunk)}")
+        raise GaveUp(f"it says: {reason(chunk, hide)}")
     choices = chunk.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else {}
     if not isinstance(first, Mapping) or not isinstance(choices, list):
@@ -147,12 +150,15 @@ def answer(turn: Turn, said: Heard, text: str, thought: str) -> Reply:
     return Reply.model_validate(dict(found) | known)
 
 
-def reason(document: object) -> str:
-    """Why a server refuses, in its own words: one line of bounded length."""
+def reason(document: object, hide: Callable[[str], str] = str) -> str:
+    """Why a server refuses, in its own words: one line of bounded length.
+
+    `hide` takes a secret out of it before it is cut, for half a secret is not found any more.
+    """
     error = document.get("error", document) if isinstance(document, Mapping) else document
     said = error.get("message", error) if isinstance(error, Mapping) else error
     line = " ".join(str(said).split())
-    return "".join(c for c in line if c.isprintable())[:LONGEST_REASON] or "nothing more"
+    return hide("".join(filter(str.isprintable, line)))[:LONGEST_REASON] or "nothing more"
 
 
 def _answers(text: str) -> JsonValue:

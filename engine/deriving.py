@@ -163,7 +163,9 @@ def _requirements(graph: GraphRules) -> Iterable[str]:
 
 
 def _identified(task: Task, key: str) -> Task:
-    digest = hashlib.sha256(f"{task.model_dump_json()}\0{key}".encode()).hexdigest()
+    """The task with an id that follows from what it says, and not from fields it leaves alone."""
+    said = task.model_dump_json(exclude_defaults=True)
+    digest = hashlib.sha256(f"{said}\0{key}".encode()).hexdigest()
     return task.model_copy(update={"id": f"derivation-{digest[:32]}"})
 
 

@@ -66,6 +66,24 @@ class Plan(BaseModel):
     constraints: Annotated[PlanConstraints, Constraints] = PlanConstraints()
 
 
+FIRST = frozenset(
+    {
+        "story_id",
+        "plan_id",
+        "approved_by",
+        "timestamp",
+        "roles",
+        "title",
+        "description",
+        "tasks",
+        "acceptance_criteria",
+        "constraints",
+    }
+)
+FIRST_CONSTRAINTS = frozenset({"rubric", "requirements"})
+"""What a plan could say when identities were first kept: it counts even where it is not set."""
+
+
 class PlanApproved(Data):
     """An approved plan with its identity: two events of equal `source` and `key` are one.
 
@@ -104,10 +122,21 @@ def said(event: PlanApproved) -> str:
     """What a plan says, as one text: another plan of the same identity says something else.
 
     It is the same for every copy of an event, whatever wrapping it came in, and it does not depend
-    on the councils that there are.
+    on the councils that there are. A field that a plan has had since identities were first kept
+    counts only where it is set: so a plan of before says what it said.
     """
-    fields = event.plan.model_dump(mode="json", exclude=set() if event.timed else {"timestamp"})
+    plan = event.plan
+    fields = _said(plan, FIRST) | {"constraints": _said(plan.constraints, FIRST_CONSTRAINTS)}
+    if not event.timed:
+        del fields["timestamp"]
     return json.dumps(fields, sort_keys=True)
+
+
+def _said(model: BaseModel, first: frozenset[str]) -> dict[str, JsonValue]:
+    """The first fields, and of all others those that were set."""
+    names = {*first, *model.model_fields_set}
+    found: dict[str, JsonValue] = model.model_dump(mode="json", include=names)
+    return found
 
 
 def tasks(event: PlanApproved, roles_known: tuple[str, ...]) -> tuple[Task, ...]:

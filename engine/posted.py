@@ -68,7 +68,8 @@ def posted(event: PlanningEvent, key: str, config: Config) -> Posted:
     """
     subject = _subject(event.event_type)
     payload = _payload(event, subject)
-    key = key or hashlib.sha256(_json(event.model_dump(mode="json"))).hexdigest()[:32]
+    said = event.model_dump(mode="json", exclude_defaults=True)
+    key = key or hashlib.sha256(_json(said)).hexdigest()[:32]
     document: dict[str, JsonValue] = {
         "event_type": subject,
         "payload": payload,

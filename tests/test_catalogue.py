@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from bus_fakes import last_record, outbound
 from deadline import until_async
+from nats.aio.msg import Msg
 from recording import kept
 from scripted_desk import a_task, deliberated, stamped
 from seats import Seat, seen_by
 
 from actors import catalogue as catalogues
+from actors import passing
 from actors.bus import Connection
 from actors.catalogue import Catalogue
 from actors.ending import end_durably
@@ -168,6 +170,25 @@ async def test_what_nobody_can_read_hides_nothing_else(
     await write(journal, await begun("a"))
     assert await listed(catalogue) == ["a"]
     assert caplog.text.count(f"of {JOURNAL} cannot be read") == 3
+
+
+async def test_a_message_that_is_lost_on_its_way_is_read_again(
+    journal: Journal, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server counts it as delivered; to read on behind it would hide it for ever."""
+    for id in ("a", "b", "c"):
+        await write(journal, await begun(id))
+    fetch = passing._fetch
+
+    async def holed(*asked: object) -> list[Msg]:
+        messages = await fetch(*asked)  # type: ignore[arg-type]
+        return messages[:1] + messages[2:]
+
+    monkeypatch.setattr(passing, "_fetch", holed)
+    with pytest.raises(Unavailable, match="the journal cannot be read: Gap"):
+        await listed(catalogue)
+    monkeypatch.setattr(passing, "_fetch", fetch)
+    assert await listed(catalogue) == ["c", "b", "a"]
 
 
 async def test_a_stream_that_was_made_anew_is_read_from_its_beginning(

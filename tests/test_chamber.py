@@ -7,13 +7,17 @@ from chamber_twin import ChamberTwin, all_ready
 from deadline import until_async
 
 from actors.council import CouncilHealth
-from actors.supervisor import Post
+from actors.roster import roster
+from actors.supervisor import Post, State
 from edges import chamber as module
+from edges import standing
 from edges.chamber import seats_of
+from edges.desk import Desk
 from edges.standing import _doing
 from engine.charters import Fleet
 from engine.config import Config, PoolConfig, fleet_councils
-from engine.errors import Away, Conflict, InvalidRequest, NotFound, Unavailable, Unmet
+from engine.errors import Away, Conflict, InvalidRequest, NotFound, SetupError, Unavailable, Unmet
+from engine.fanout import ended
 from engine.founding import NewCouncil
 from engine.joining import NewAgent
 
@@ -224,3 +228,27 @@ def test_a_council_is_what_it_does(
     )
     assert _doing(health, able=able, full=full) == status
     assert _doing(None, able=able, full=full) == "away"
+
+
+async def test_a_door_goes_on_looking_for_councils_whatever_it_meets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else it would know for ever only those that there were then."""
+    met = [Unavailable("away"), SetupError("stream KV_x is missing", "Start anew")]
+    looked = asyncio.Event()
+
+    async def look() -> None:
+        if met:
+            raise met.pop()
+        looked.set()
+
+    async def state() -> State:
+        raise Unavailable("nobody asks")
+
+    monkeypatch.setattr(standing, "SEEN_EVERY_S", 0.001)
+    desk = Desk(CONFIG, roster(CONFIG), state)
+    monkeypatch.setattr(desk.chamber, "look", look)
+    await desk.begin()
+    await asyncio.wait_for(looked.wait(), 5)
+    assert desk._following is not None
+    await ended(desk._following)

@@ -11,20 +11,21 @@ from deadline import reaches, until_async
 from recording import recorded
 from seats import Seat, a_task, answering, crash, journalled, seen_by
 
+from actors import council
 from actors.bridge import Bridge
 from actors.bus import Connection
-from actors.charters import STREAM, Charters
+from actors.charters import MOST_BYTES, STREAM, Charters
 from actors.council import CouncilActor
 from actors.nats_server import NatsServer
 from actors.roster import roster
-from actors.run import Terms
+from actors.run import Stop, Terms
 from actors.streams import PLAN_APPROVED, PLANS
 from actors.testing import ScriptedPool
 from edges.asked import DeliberationRequest
 from edges.desk import Desk
 from engine.charters import Charter, Fleet, Joined
 from engine.config import Config, NamedAgent, OutsideAgent
-from engine.errors import Conflict, Ended, InvalidRequest, Unavailable, Unmet
+from engine.errors import Conflict, Ended, InvalidRequest, SetupError, Unavailable, Unmet
 from engine.events import Decided, Failed
 from engine.fanout import ended
 from engine.founding import NewCouncil, founded
@@ -128,6 +129,33 @@ async def test_nothing_new_costs_one_question(
     assert agents(await other.look()) == agents(before)
 
 
+async def test_what_another_version_wrote_is_told_and_not_written_over(
+    config: Config, client: Connection, charters: Charters
+) -> None:
+    """Whoever knows how to read it finds it as it was left."""
+    data = b'{"role": "DEV", "from": "tomorrow"}'
+    await client.streams().publish("$KV.conclave-councils.DEV", data)
+    [trouble] = (await charters.look()).troubles
+    assert trouble.startswith("council DEV is as configured: ")
+    with pytest.raises(SetupError, match="nats kv del conclave-councils DEV"):
+        await seated(charters, "x")
+    with pytest.raises(SetupError):
+        await charters.change("DEV", lambda fleet: dissolved(fleet, "DEV"))
+    assert (await client.streams().get_last_msg(STREAM, "$KV.conclave-councils.DEV")).data == data
+
+
+@pytest.mark.parametrize("size", [MOST_BYTES, 1024 * 1024 - 200, 2 * 1024 * 1024])
+async def test_a_council_that_is_too_large_to_be_kept_is_refused(
+    charters: Charters, client: Connection, size: int
+) -> None:
+    """NATS would hang up for good on who sends it."""
+    who = Joined(agent=NamedAgent(id="x", pool="small", persona="p" * size))
+    with pytest.raises(InvalidRequest, match=f"at most {MOST_BYTES} are kept"):
+        await charters.change("DEV", lambda fleet: joined(fleet, "DEV", who))
+    await seated(charters, "y")
+    assert agents(charters.fleet)[-1] == "y"
+
+
 async def test_without_the_bus_nothing_changes_and_the_last_known_holds(
     charters: Charters, nats: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +181,13 @@ async def test_a_running_deliberation_keeps_its_seats_and_a_new_one_has_the_new_
     await until_async(lambda: len(model.held) == 3, "the drafts are asked for")
     await seated(charters, "fourth")
     await charters.change("DEV", lambda fleet: left(fleet, "DEV", "agent-dev-001"))
+    other = asyncio.create_task(seen_by(actor, a_task("other")))
+    await until_async(lambda: len(model.held) == 6, "both are at work")
+    model.release(lambda turn: turn.deliberation == "other")
+    speaking = (await actor.health()).speaking
+    assert {f"agent-dev-00{n}" for n in (1, 2, 3)} <= {*speaking}
     answers = asyncio.create_task(answering(model))
+    await other
     old, new = await running, await seen_by(actor, a_task("new"))
     answers.cancel()
     assert [a.id for a in fold(old).seated] == [f"agent-dev-00{n}" for n in (1, 2, 3)]
@@ -257,6 +291,69 @@ async def test_accepted_work_that_nobody_is_at_ends_with_its_council(
     assert isinstance(end, Failed)
     assert end.message == "its council was deleted"
     assert await later._backlog().all() == []
+
+
+async def created_anew(charters: Charters) -> Charter:
+    """DEV deleted and founded once more; what is in force of it then."""
+    await charters.change("DEV", lambda fleet: dissolved(fleet, "DEV"))
+    fleet = await charters.change("DEV", lambda fleet: founded(fleet, NewCouncil(role="DEV")))
+    return fleet.charter("DEV")
+
+
+async def test_a_deleted_council_ends_nothing_of_the_next_one(
+    seat: Seat, charters: Charters, config: Config
+) -> None:
+    """Both keep accepted work in one place, and the old one may end long after the new began."""
+    old = seat()
+    charter = await created_anew(charters)
+    pool = ScriptedPool(GatedModel())
+    new = CouncilActor(config, "DEV", lambda _c, _council: {"small": pool}, known=(charter,))
+    await new.accept(a_task(), Terms(detached=True))
+    await asyncio.wait_for(old.dissolve(1.0), 5)
+    assert [work.task.id for work in await new._backlog().all()] == ["t-1"]
+    assert not (await new.read("t-1")).state.end
+    await crash(new)
+
+
+async def test_the_next_council_leaves_to_a_deleted_one_what_that_accepted(
+    seat: Seat, charters: Charters, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at one deliberation would supersede each other; later nobody else is there to do it."""
+    old = seat(GatedModel())
+    await old.accept(a_task(), Terms(detached=True))
+    charter = await created_anew(charters)
+    pool = ScriptedPool(ScriptedModel())
+    new = CouncilActor(config, "DEV", lambda _c, _council: {"small": pool}, known=(charter,))
+    [work] = await new._backlog().all()
+    assert not new._is_ours(work)
+    monkeypatch.setattr(council, "ELDERS_S", -1.0)
+    await crash(old)
+    await new.health()
+
+    async def decided() -> bool:
+        return isinstance((await journalled(config.bus.url))[-1].event, Decided)
+
+    await reaches(decided, "it is taken up")
+    await crash(new)
+
+
+async def test_who_waits_for_a_run_to_stop_begins_none_in_a_deleted_council(
+    seat: Seat, charters: Charters
+) -> None:
+    """A caller comes while the last one's leaving is written down, and the council goes."""
+    model = GatedModel()
+    actor = seat(model)
+    first = asyncio.create_task(seen_by(actor, a_task()))
+    await until_async(lambda: len(model.held) == 3, "the drafts are asked for")
+    run = actor._runs["t-1"]
+    await ended(first)
+    assert run.why is Stop.SUSPEND
+    second = asyncio.create_task(seen_by(actor, a_task()))
+    await asyncio.sleep(0)
+    actor._seating.close()
+    with pytest.raises(InvalidRequest, match="any more"):
+        await asyncio.wait_for(second, 5)
+    assert not actor._runs
 
 
 async def test_a_deleted_council_decides_what_it_can_in_time(

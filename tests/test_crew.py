@@ -13,7 +13,7 @@ from actors.run import Conclusion, Terms
 from actors.testing import LocalHandle
 from engine.charters import Joined, in_force
 from engine.config import Config, NamedAgent, PoolConfig
-from engine.errors import Broken, Unavailable
+from engine.errors import Broken, InvalidRequest, Unavailable
 from engine.events import Record, Resumed
 from engine.founding import NewCouncil, founded
 from engine.joining import dissolved, joined
@@ -68,6 +68,26 @@ async def test_a_task_that_kills_its_council_each_time_is_given_up(
     with pytest.raises(Broken, match="died 9 times over t-1"):
         await Councils(names, lambda _: LocalHandle(Council()), streamed=dying).conclude(TASK)
     assert deaths == councils.DEATHS + 1
+
+
+@pytest.mark.timeout(20)
+async def test_who_waits_for_a_council_goes_to_the_next_one_or_hears_that_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Deleted, or created anew, while somebody waits for the actor of the one before."""
+    asked: list[str] = []
+    names = Roster(agents={}, councils={"DEV": "old"}, bridge="bridge")
+
+    def find(name: str) -> None:
+        asked.append(name)
+        ways.rename(Roster(agents={}, councils=later.pop(), bridge="bridge"))
+
+    monkeypatch.setattr(councils, "pauses", lambda *_: iter([0.0] * 100))
+    later: list[dict[str, str]] = [{}, {"DEV": "new"}]
+    ways = Councils(names, find)
+    with pytest.raises(InvalidRequest, match="no council 'DEV'"):
+        await ways.conclude(TASK)
+    assert asked == ["old", "new"]
 
 
 def test_an_agent_is_placed_by_what_its_pool_takes(

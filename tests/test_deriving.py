@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine import deriving
 from engine.arrival import Arrival
 from engine.config import Config, Limits, PoolConfig, fleet_councils
 from engine.deliberation import deliberate
@@ -65,6 +66,23 @@ def a_graph(*tasks: tuple[str, str, list[str]]) -> str:
 
 GOOD = a_graph(("t1", "DEV", []), ("t2", "QA", ["t1"]))
 CYCLE = a_graph(("t1", "DEV", ["t2"]), ("t2", "QA", ["t1"]))
+
+
+class LaterTask(Task):
+    """What a task may say one day."""
+
+    urgency: int = 0
+
+
+def test_the_same_question_has_its_id_when_tasks_can_say_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So asking again behind an upgrade finds what was derived, and publishes nothing twice."""
+    before = asked()
+    monkeypatch.setattr(deriving, "Task", LaterTask)
+    later = asked()
+    assert isinstance(later, LaterTask)
+    assert later.id == before.id
 
 
 async def decided(task: Task, model: ScriptedModel) -> Transcript:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from deadline import until
 
-from actors.embedded import nats_server
+from actors.embedded import RAY_ENVIRONMENT, _start_ray, nats_server
 from actors.nats_server import NatsServer, free_port
 from actors.small_model import NAME, materialise_small_model
 from engine.errors import SetupError
@@ -174,6 +174,24 @@ with local_ray(num_cpus=4):
     print("up", flush=True)
     wait()
 """
+
+
+@pytest.mark.parametrize(
+    "error", [Exception("The node timed out\nmore"), RuntimeError("The node timed out")], ids=repr
+)
+def test_a_ray_that_does_not_start_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever class of error it ends with."""
+
+    def init(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("ray.init", init)
+    for name in ("RAY_AUTH_TOKEN", *RAY_ENVIRONMENT):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    with pytest.raises(SetupError, match=r"^Ray did not start \(The node timed out\)\. ."):
+        _start_ray("mark", Path(), 1, 1)
 
 
 @pytest.mark.ray

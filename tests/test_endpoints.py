@@ -174,6 +174,29 @@ async def test_the_key_goes_to_its_server_and_nowhere_else(
     assert SECRET not in repr(agent(api.url, key_env=KEY))
 
 
+@pytest.mark.parametrize("room", range(80, 200, 7))
+async def test_half_a_key_is_not_told_either(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """A reason is cut; what is left of a key at its end would be no key that is found."""
+    monkeypatch.setenv(KEY, SECRET * 8)
+    line = f"{'x' * room} {SECRET * 8}"
+    for pieces in (refused(400, line), plain({"error": {"message": line}})):
+        with pytest.raises(GaveUp, match="xxx") as refusal:
+            await said(ApiTwin(lambda _, p=pieces: p), key_env=KEY)  # type: ignore[misc]
+        assert SECRET[:6] not in str(refusal.value)
+
+
+async def test_a_server_that_repeats_the_key_does_not_get_it_into_a_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A reply is journalled and shown to all; the key may come in pieces."""
+    monkeypatch.setenv(KEY, SECRET)
+    pieces = [STREAM, chunk(f"I got {SECRET[:5]}"), chunk(SECRET[5:], "stop"), END]
+    reply = await said(ApiTwin(lambda _: pieces), key_env=KEY)
+    assert reply.text == f"I got ({KEY})"
+    monkeypatch.setenv(KEY, "got")
+    assert (await said(ApiTwin(lambda _: pieces), key_env=KEY)).text == f"I got {SECRET}"
+
+
 async def test_a_key_that_is_not_there_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is sent without it."""
     monkeypatch.delenv(KEY, raising=False)
@@ -291,6 +314,10 @@ async def test_the_model_is_found_where_there_is_one() -> None:
         api.models = plain({"data": [{"id": "a"}, {"id": "b"}]})
         with pytest.raises(InvalidRequest, match="name one; known: a, b"):
             await known.found(nameless)
+        for name in ("", "m" * 201):  # kept, such a name could not be read again
+            api.models = plain({"data": [{"id": name}]})
+            with pytest.raises(InvalidRequest, match="no name that can be kept"):
+                await known.found(nameless)
         api.models = refused(404)
         assert await known.found(agent(api.url, model="m-2")) == agent(api.url, model="m-2")
         with pytest.raises(InvalidRequest, match="it does not say"):

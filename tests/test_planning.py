@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.arrival import Arrival
 from engine.errors import InvalidEvent
 from engine.inbound import IDENTITY
-from engine.planning import PlanApproved, plan_approved, task_id, tasks
+from engine.planning import Plan, PlanApproved, PlanConstraints, plan_approved, said, task_id, tasks
 
 ROLES = ("DEV", "QA", "ARCHITECT", "DEVOPS", "DATA")
 PLAN: dict[str, Any] = {
@@ -397,3 +397,30 @@ def test_only_equal_identities_share_a_task(a: tuple[str, str], b: tuple[str, st
     """Nothing in a source can pass for a part of a key: NUL is refused in both."""
     same = task_id(*a, "DEV") == task_id(*b, "DEV")
     assert same == (a == b)
+
+
+class LaterConstraints(PlanConstraints):
+    """What a plan's constraints may name one day."""
+
+    language: str = ""
+
+
+class LaterPlan(Plan):
+    """A plan as it may be one day."""
+
+    urgency: int = 3
+    constraints: LaterConstraints = LaterConstraints()
+
+
+def test_what_a_plan_says_outlives_fields_that_plans_get_later() -> None:
+    """An event of before is no other one for them, and one that sets them is."""
+    event = read(PLAN | {"kept": {"a": 1}, "constraints": {"rubric": "R", "budget": 5}})
+    of_before = event.plan.model_dump(mode="json")
+    assert json.loads(said(event)) == of_before
+    assert {"kept", "title", "tasks"} <= of_before.keys()
+    assert of_before["constraints"] == {"rubric": "R", "requirements": [], "budget": 5}
+    later = LaterPlan.model_validate(of_before)
+    assert said(event.model_copy(update={"plan": later})) == said(event)
+    for more in ({"urgency": 3}, {"constraints": {"language": ""}}):
+        other = LaterPlan.model_validate(of_before | more)
+        assert said(event.model_copy(update={"plan": other})) != said(event)

@@ -47,6 +47,21 @@ def test_the_same_words_are_the_same_event() -> None:
     assert keys[0] == keys[1] != keys[2]
 
 
+class LaterEvent(PlanningEvent):
+    """What an event may say one day."""
+
+    urgency: int = 0
+
+
+def test_the_same_words_are_the_same_event_when_events_can_say_more() -> None:
+    """So handing it in again behind an upgrade starts nothing anew."""
+    events = [kind.model_validate(PLAN) for kind in (PlanningEvent, LaterEvent)]
+    keys = [posted(event, "", CONFIG).key for event in events]
+    assert keys[0] == keys[1]
+    other = LaterEvent.model_validate(PLAN | {"urgency": 1})
+    assert posted(other, "", CONFIG).key != keys[0]
+
+
 @pytest.mark.parametrize(
     ("change", "where"),
     [

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from deadline import until_async
 
 from actors import supervisor
 from actors.crew import Seat
@@ -87,4 +88,39 @@ async def test_a_seat_that_is_not_wanted_any_more_is_given_up(
     await asyncio.sleep(0.01)
     assert let.gone == [(OTHERS[0], True)]
     assert "council QA does not fit" in watching.state().troubles
+    await leave(watching)
+
+
+class Handle:
+    """Of an actor that says how it does, or only when it is not asked any more."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.health = name, self
+
+    def remote(self) -> str:
+        """What is awaited then."""
+        return self.name
+
+
+async def health(name: str) -> None:
+    """The first one's keeper is slow to leave it."""
+    if name == OTHERS[0]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.1)
+
+
+async def test_seats_that_go_together_break_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one keeper is on its way out, another one finds no seat of its own any more."""
+    Let(monkeypatch, [])
+    monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr(supervisor, "find_actor", Handle)
+    monkeypatch.setattr(supervisor, "call", health)
+    watching = Supervisor(BusConfig(), [seat(name) for name in OTHERS])
+    for name in OTHERS:
+        watching._begin(name)
+    await until_async(lambda: watching.state().posts[1].state == "ready", "they are kept")
+    await watching._appoint([])
+    assert watching._broke.empty()
     await leave(watching)

@@ -266,5 +266,24 @@ async def test_a_plan_is_the_same_whatever_councils_there_are(
     assert await letters(client) == []
 
 
+async def test_a_plan_that_is_done_stays_so_whatever_councils_come_and_go(
+    nats: NatsServer, client: Connection
+) -> None:
+    """It comes again: a new council is not convened for it, nor is it refused for a deleted one."""
+    whole = fleet(BusConfig(url=nats.url))
+    deciding = Deciding(client)
+    for there in (2, 1, 3):
+        config = whole.model_copy(update={"councils": whole.councils[:there]})
+        bridge = Bridge(config, deciding)
+        await bridge.start()
+        for key, roles in (("k", []), ("k-2", ["qa"])):
+            data = enveloped({**PLAN, "roles": roles}, "PlanApproved", key)
+            await client.streams().publish("planning.plan.approved", data)
+        await healthy(bridge, lambda h: h.handled + h.buried == 2, "taken")
+        await bridge.stop()
+    assert await letters(client) == []
+    assert sorted(deciding.roles) == ["DEV", "QA", "QA"]
+
+
 async def _count(client: Connection, subject: str, count: int) -> bool:
     return len(await told(client, subject)) == count
