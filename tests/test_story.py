@@ -17,7 +17,7 @@ from recording import COUNCIL, a_task, altered, recorded
 
 from engine.arrival import Arrival
 from engine.brief import CLIP_MARK
-from engine.config import MOST_STORY_BYTES, BusConfig
+from engine.bus_config import MOST_STORY_BYTES, BusConfig
 from engine.deliberation import deliberate
 from engine.errors import InvalidEvent
 from engine.events import Briefed, Convened
