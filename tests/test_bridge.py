@@ -306,7 +306,8 @@ async def test_a_removed_durable_begins_again_where_it_stood(
     await publish(client, plan(roles=["QA"]))
     health = await healthy(bridge, lambda h: h.handled == 2, "the unseen one is handled")
     assert chamber.begun == ["DEV", "QA"]
-    assert "ServiceUnavailable" in health.last_error
+    # Whether a pull was waiting or about to be asked then: it ends in one of two ways.
+    assert any(name in health.last_error for name in ("ServiceUnavailable", "NotFound"))
 
 
 async def test_a_stream_made_anew_has_no_place_twice(
