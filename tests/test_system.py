@@ -119,20 +119,6 @@ def assert_decided_once(records: list[Record]) -> None:
     assert state.usage.cached > 0
 
 
-async def test_an_event_on_the_bus_becomes_a_decision_for_each_role(system: System) -> None:
-    """One plan, two councils, two decisions of three ranked texts each; the demo asks all five."""
-    asked = await system.publish("dev", "data")
-    assert [task.role for task in asked] == ["DEV", "DATA"]
-    async with system.journal() as journal:
-        for records in await asyncio.gather(*(ended(journal, task) for task in asked)):
-            assert_decided_once(records)
-    async with httpx.AsyncClient(base_url=system.url, timeout=30.0) as http:
-        for task in asked:
-            answer = await http.get(f"/v1/deliberations/{task.id}")
-            found = Result.model_validate_json(answer.content)
-            assert (found.status, found.role, len(found.results)) == ("completed", task.role, 3)
-
-
 async def test_a_client_of_the_contract_alone_accepts_the_system(system: System) -> None:
     """One that has never seen our proto takes the five steps."""
     async with grpc.aio.insecure_channel(system.target) as channel:
