@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 
 .DEFAULT_GOAL := setup
-.PHONY: setup demo serve test fuzz fuzz-doors chaos lint mutants bench proto map lock clean
+.PHONY: setup demo serve test fuzz fuzz-doors chaos cluster lint mutants bench proto map lock clean
 
 setup:
 	@$(or $(PYTHON),$(error No Python was found. Install Python 3.11 or newer)) tools/setup.py
@@ -36,6 +36,10 @@ fuzz-doors: setup
 # Ten minutes in which processes die, stop and are cut off, then three that have to be caught
 chaos: setup
 	@$(BIN)/python tools/stages.py siege
+
+# Several engines or nodes at once, which takes a test of its own minutes
+cluster: setup
+	@$(BIN)/python tools/stages.py cluster
 
 # What the engine costs; bench/ has one file for each BENCH
 BENCH ?= core

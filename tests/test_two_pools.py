@@ -24,7 +24,7 @@ from engine.config import (
 from engine.results import Result
 from engine.types import Budgets
 
-pytestmark = [pytest.mark.ray, pytest.mark.model, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.ray, pytest.mark.model, pytest.mark.cluster, pytest.mark.timeout(400)]
 
 SHORT = Budgets(task=400, draft=48, critique=96)
 

@@ -43,7 +43,10 @@ STAGES: dict[str, list[Step]] = {
     "cover": [[[*QUICK, "--cov=engine", f"--cov-fail-under={COVERAGE_PERCENT}", *COVERING]]],
     "nats": [[[*PYTEST, "nats and not ray and not model", *AT_ONCE]]],
     "chaos": [[[*CHAOS, *A_MINUTE.split()], [*CHAOS, *A_CONTROL.split()]]],
-    "real": [[["-m", "actors.small_model"]], [[*PYTEST, "ray or model", "--durations=12"]]],
+    "real": [
+        [["-m", "actors.small_model"]],
+        [[*PYTEST, "(ray or model) and not cluster", "--durations=12"]],
+    ],
 }
 
 TOGETHER = [["lint"], ["types", "nats"], ["quick", "chaos", "cover"], ["real"]]
@@ -53,6 +56,7 @@ APART: dict[str, list[Step]] = {
     "fuzz": [
         [[*QUICK, *THOUSANDS, *PURE], [*PYTEST, "nats", *THOUSANDS, "tests/test_bad_input.py"]]
     ],
+    "cluster": [[["-m", "actors.small_model"]], [[*PYTEST, "cluster"]]],
     "fuzz-doors": [[[*PYTEST, "nats", *THOUSANDS, "tests/test_fuzz_doors.py"]]],
     "siege": [[CHAOS], *([[*CHAOS, "--seconds", "60", "--control", each]] for each in CONTROLS)],
 }
