@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 
 .DEFAULT_GOAL := setup
-.PHONY: setup demo serve test fuzz fuzz-doors chaos lint mutants bench proto lock clean
+.PHONY: setup demo serve test fuzz fuzz-doors chaos lint mutants bench proto map lock clean
 
 setup:
 	@$(or $(PYTHON),$(error No Python was found. Install Python 3.11 or newer)) tools/setup.py
@@ -44,6 +44,10 @@ bench: setup
 
 proto: setup
 	@$(BIN)/python tools/generate.py
+
+# docs/map.md, a line for each file
+map: setup
+	@$(BIN)/python tools/map.py
 
 lock:
 	@$(or $(PYTHON),$(error No Python was found. Install Python 3.11 or newer)) tools/setup.py lock

@@ -8,6 +8,7 @@ from typing import Any
 from actors.codec import from_struct, write
 from actors.pb import orchestrator_pb2 as pb
 from engine.options import Options
+from engine.packet import CheckResult, Verdict
 from engine.results import STOP_REASONS, RankedProposal, Result, result
 from engine.transcript import Transcript
 
@@ -37,8 +38,8 @@ def result_response(state: Transcript, durable: bool) -> pb.GetDeliberationResul
     )
 
 
-def proposal(ranked: RankedProposal) -> pb.DeliberationResult:
-    """One text with its place. No check ran, so that none has passed."""
+def proposal(state: Transcript, ranked: RankedProposal) -> pb.DeliberationResult:
+    """One text with its place, and what the checks that ran say of it."""
     written = ranked.proposal
     return pb.DeliberationResult(
         proposal=pb.Proposal(
@@ -48,9 +49,21 @@ def proposal(ranked: RankedProposal) -> pb.DeliberationResult:
             created_at_ms=written.created_at_ms,
             revisions=written.revisions,
         ),
-        checks=pb.CheckSuite(),
+        checks=pb.CheckSuite(
+            additional_checks=[_check(each) for each in state.checked(written.author_id)]
+        ),
         score=ranked.score or 0.0,
         rank=ranked.rank or 0,
+    )
+
+
+def _check(found: CheckResult) -> pb.CheckResult:
+    """What one check says; one that does not apply has not passed."""
+    return pb.CheckResult(
+        check_type=found.check,
+        passed=found.verdict is Verdict.PASSED,
+        message=found.message,
+        details={"verdict": found.verdict.value, "blocking": str(found.blocking).lower()},
     )
 
 
@@ -83,7 +96,7 @@ def _outcome(state: Transcript, view: Result) -> dict[str, Any]:
     decision, critiques = view.decision, state.critiques.values()
     return {
         "task_id": view.task_id,
-        "results": [proposal(ranked) for ranked in view.results],
+        "results": [proposal(state, ranked) for ranked in view.results],
         "winner_id": view.winner_id,
         "duration_ms": view.duration_ms,
         "metadata": pb.OrchestratorMetadata(

@@ -81,7 +81,8 @@ class Progress:
         if not isinstance(event, Drafted | Revised | Merged):
             return None
         views = result(self.state).results
-        return contract.proposal(next(v for v in views if v.proposal.author_id == event.agent))
+        written = next(v for v in views if v.proposal.author_id == event.agent)
+        return contract.proposal(self.state, written)
 
 
 def _stage(event: Event) -> int:

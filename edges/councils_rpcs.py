@@ -92,6 +92,11 @@ class CouncilsRpcs:
         return pb.UnregisterAgentResponse(success=True, message=found.message)
 
 
+def standing(status: str) -> str:
+    """A council whose actor does not answer is degraded, in the contract's words."""
+    return "degraded" if status == "away" else status
+
+
 def agent_info(seat: SeatInfo, role: str) -> pb.AgentInfo:
     """One agent of a council as the contract tells of it."""
     told = seat.capabilities

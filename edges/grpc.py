@@ -1,7 +1,4 @@
-"""The gRPC door: each rpc as a method that Serve calls by name; knows nothing of councils or Ray.
-
-Rpcs of the contract that are not written here answer UNIMPLEMENTED.
-"""
+"""The gRPC door: each rpc as a method that Serve calls; knows nothing of councils or Ray."""
 
 from __future__ import annotations
 
@@ -13,12 +10,12 @@ from actors.codec import write
 from actors.pb import orchestrator_pb2 as pb
 from actors.progress import Progress
 from edges.calls import admitted, require_decision
-from edges.councils_rpcs import CouncilsRpcs, agent_info
+from edges.councils_rpcs import CouncilsRpcs, agent_info, standing
 from edges.desk import Desk
 from edges.listing_rpcs import ListingRpcs
 from edges.metrics_rpcs import MetricsRpcs
 from edges.orders_rpcs import OrdersRpcs
-from edges.rpcs import RPCS, GrpcContext, not_yet, streaming, unary
+from edges.rpcs import GrpcContext, streaming, unary
 from edges.tasks_rpcs import TasksRpcs
 from edges.views import CouncilInfo, Stats
 from engine.errors import InvalidRequest
@@ -112,11 +109,6 @@ class GrpcDoor(CouncilsRpcs, OrdersRpcs, TasksRpcs, MetricsRpcs, ListingRpcs):
         )
 
 
-for _name in RPCS:
-    if not hasattr(GrpcDoor, _name):
-        setattr(GrpcDoor, _name, not_yet(_name))
-
-
 def _named(task_id: str) -> str:
     if not task_id:
         raise InvalidRequest("task_id", "is empty; send the id of a deliberation")
@@ -124,14 +116,14 @@ def _named(task_id: str) -> str:
 
 
 def _council(info: CouncilInfo, *, with_agents: bool) -> pb.CouncilInfo:
-    """A council whose actor does not answer is degraded, in the contract's words."""
+    """A council as the contract tells of it."""
     agents = info.seats if with_agents else ()
     return pb.CouncilInfo(
         council_id=info.council_id,
         role=info.role,
         num_agents=info.num_agents,
         agents=[agent_info(seat, info.role) for seat in agents],
-        status="degraded" if info.status == "away" else info.status,
+        status=standing(info.status),
         model=", ".join(info.models),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actors.pb import orchestrator_pb2 as pb
+from edges.councils_rpcs import standing
 from edges.desk import Desk
 from edges.metrics import metrics
 from edges.rpcs import GrpcContext, unary
@@ -42,7 +43,7 @@ def _councils(found: CouncilFigures) -> pb.CouncilMetrics:
         active_councils=found.active_councils,
         health_per_council={
             id: pb.CouncilHealth(
-                status=each.status,
+                status=standing(each.status),
                 available_agents=each.available_agents,
                 busy_agents=each.busy_agents,
                 success_rate=each.success_rate or 0.0,

@@ -103,8 +103,8 @@ def _orchestrated(state: Transcript, found: Orchestration) -> pb.OrchestrateResp
     assert decision is not None
     assert found.winner is not None
     return pb.OrchestrateResponse(
-        winner=contract.proposal(found.winner),
-        candidates=[contract.proposal(each) for each in found.candidates],
+        winner=contract.proposal(state, found.winner),
+        candidates=[contract.proposal(state, each) for each in found.candidates],
         execution_id=found.execution_id,
         duration_ms=whole.duration_ms,
         metadata=whole.metadata,

@@ -114,13 +114,3 @@ def streaming(handler: Callable[..., AsyncGenerator[Out, None]]) -> Callable[...
                     yield answer
 
     return rpc
-
-
-def not_yet(name: str) -> Callable[..., Awaitable[Any]]:
-    """An rpc of the contract that has nothing behind it so far."""
-
-    async def rpc(door: Any, request: Any, grpc_context: GrpcContext) -> Any:
-        raise Refused(StatusCode.UNIMPLEMENTED, f"{name} is in the contract and not there yet")
-
-    rpc.__name__ = name
-    return unary(rpc)

@@ -8,6 +8,7 @@ from actors import contract
 from actors.codec import record, to_struct
 from actors.pb import orchestrator_pb2 as pb
 from actors.progress import STAGES, Progress
+from engine.deliberation import deliberate
 from engine.events import (
     Convened,
     Decided,
@@ -22,8 +23,8 @@ from engine.events import (
     StoryContext,
 )
 from engine.options import Options
-from engine.packet import StopReason
-from engine.testing import FlakyModel, ScriptedModel
+from engine.packet import CheckResult, StopReason, Verdict
+from engine.testing import FlakyModel, ScriptedModel, words
 from engine.transcript import fold
 from engine.types import Phase, Task
 
@@ -76,6 +77,33 @@ async def test_no_check_ran_so_none_has_passed() -> None:
         assert result.HasField("checks")
         assert not result.checks.all_passed
         assert not any(result.checks.HasField(part) for part in ("policy", "lint", "dryrun"))
+
+
+async def test_a_check_that_ran_is_told_with_its_verdict() -> None:
+    """Beside the text that it looked at; those that did not run are no pass for all that."""
+    verdicts = {ONE: Verdict.FAILED, TWO: Verdict.PASSED, THREE: Verdict.NOT_APPLICABLE}
+
+    async def check(_task: Task, text: str) -> list[CheckResult]:
+        verdict = verdicts[text.split(maxsplit=1)[0]]
+        return [CheckResult(check="graph", verdict=verdict, message=f"it {verdict}")]
+
+    events = [e async for e in deliberate(a_task(), DEV, ScriptedModel(), words, check=check)]
+    state = fold(stamped("t-1", events))
+    found = {
+        each.proposal.author_id: each
+        for each in contract.result_response(state, durable=True).results
+    }
+    assert set(found) == {TWO, THREE}
+    for author, passed in ((TWO, True), (THREE, False)):
+        (told,) = found[author].checks.additional_checks
+        assert (told.check_type, told.passed) == ("graph", passed)
+        assert told.message == f"it {verdicts[author]}"
+        assert dict(told.details) == {"verdict": verdicts[author], "blocking": "true"}
+        assert not found[author].checks.all_passed
+    failed = fold(stamped("t-1", events[:-1]))
+    texts = contract.response(failed, durable=True).results
+    (told,) = next(r for r in texts if r.proposal.author_id == ONE).checks.additional_checks
+    assert (told.passed, told.details["verdict"]) == (False, "failed")
 
 
 async def test_the_metadata_names_the_run() -> None:

@@ -288,14 +288,14 @@ def test_every_door_decides_without_the_bus(house: House) -> None:
     assert house.http.get("/v1/deliberations?limit=0").status_code == 400
 
 
-def test_the_service_describes_itself_and_says_what_is_not_there_yet(house: House) -> None:
-    """Reflection knows the contract; an rpc without anything behind it is UNIMPLEMENTED."""
+def test_the_service_describes_itself_and_refuses_what_is_empty(house: House) -> None:
+    """Reflection knows the contract; an empty request of its is INVALID_ARGUMENT."""
     known = DescriptorPool(ProtoReflectionDescriptorDatabase(house.channel))
     service = known.FindServiceByName("fleet.orchestrator.v1.OrchestratorService")
     assert "Orchestrate" in service.methods_by_name
     with pytest.raises(grpc.RpcError) as raised:
         house.rpc.Orchestrate(pb.OrchestrateRequest())
-    assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_the_example_of_a_client_runs_as_it_stands(house: House) -> None:

@@ -9,14 +9,11 @@ from contextlib import asynccontextmanager
 import pytest
 from api_twin import END, STREAM, ApiTwin, chunk, filled, obliging, plain, refused, spoken, usage
 from deadline import until_async
-from hypothesis import given
-from hypothesis import strategies as st
 
 from actors import endpoints
 from actors.endpoints import ATTEMPTS, Endpoints
-from engine.completions import Heard, heard
 from engine.config import OutsideAgent
-from engine.errors import GaveUp, InvalidRequest, NoAnswer, SpeechFailed, Unavailable
+from engine.errors import GaveUp, InvalidRequest, NoAnswer, Unavailable
 from engine.joining import UNNAMED
 from engine.types import (
     OUTSIDE,
@@ -305,31 +302,6 @@ async def test_the_model_is_found_where_there_is_one() -> None:
         with pytest.raises(Unavailable, match="status 503"):
             await known.found(nameless)
         await known.close()
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda deeper: (
-        st.lists(deeper, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["choices", "delta", "content", "usage", "error", "completion_tokens"]),
-            deeper,
-            max_size=4,
-        )
-    ),
-)
-
-
-@given(st.lists(JSON, max_size=4))
-def test_whatever_is_heard_is_a_completion_or_a_failure(chunks: list[object]) -> None:
-    """Nothing that a server can send is a bug of ours."""
-    found = Heard()
-    try:
-        for each in chunks:
-            found = heard(found, each)
-    except SpeechFailed:
-        return
-    assert found.spent.aborted >= 0
 
 
 def test_the_twin_fills_what_it_is_asked() -> None:

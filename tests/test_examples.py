@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 from edges.rpcs import SERVICER
@@ -45,3 +46,12 @@ def test_the_gpu_example_shows_a_council_that_works() -> None:
     seated = Config.model_validate(application["args"]).council("DEV")
     assert seated is not None
     assert (seated.tally, seated.early, seated.token_budget) == (Rule.SCHULZE, True, 20_000)
+
+
+@pytest.mark.parametrize(
+    "name", ["http.sh", "stream.py", "openai_chat.py", "client.py", "async_client.py"]
+)
+def test_the_page_of_all_doors_shows_the_example_as_it_is(name: str) -> None:
+    """Its text stands there whole."""
+    page = (EXAMPLES.parent / "docs" / "api.md").read_text()
+    assert f"\n{(EXAMPLES / name).read_text()}```\n" in page

@@ -30,8 +30,6 @@ from edges.rpcs import RPCS
 from engine.options import Options
 from engine.policies import POLICIES
 
-pytestmark = [pytest.mark.nats, pytest.mark.timeout(60)]
-
 ROLES = ("DEV", "qa", "ARCHITECT", "DEVOPS", "DATA")
 FLEET = ("DEV", "QA", "ARCHITECT", "DEVOPS", "DATA")
 KNOWN_IDS = ("decided", "running over", "ä/ö ?#")
@@ -46,6 +44,14 @@ OURS = (StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.DATA_LOSS, StatusCod
 def thorough() -> bool:
     """Whether thousands are to be tried."""
     return settings.default is not None and settings.default.max_examples >= ENOUGH_HTTP
+
+
+pytestmark = [
+    pytest.mark.nats,
+    pytest.mark.timeout(3600 if thorough() else 180),
+    # Threads of the engine draw at random while a case is drawn in this one.
+    pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies"),
+]
 
 
 def tried(strategy: st.SearchStrategy[Any], times: int, ask: Callable[[Any], None]) -> None:

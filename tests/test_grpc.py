@@ -305,14 +305,6 @@ async def test_an_empty_id_is_refused(house: House, rpc: str) -> None:
     assert line.startswith("task_id: is empty")
 
 
-@pytest.mark.parametrize("rpc", sorted(set(table(RPCS)) - set(REAL) - ELSEWHERE))
-async def test_what_is_not_there_yet_says_so(house: House, rpc: str) -> None:
-    """UNIMPLEMENTED, by name."""
-    request = getattr(pb, table(RPCS)[rpc].split(" -> ")[0])()
-    line = await refused(house.call(rpc, request), StatusCode.UNIMPLEMENTED)
-    assert line == f"{rpc} is in the contract and not there yet"
-
-
 @pytest.mark.parametrize("rpc", ["Deliberate", "StreamDeliberation"])
 @pytest.mark.parametrize(
     ("end", "code"),

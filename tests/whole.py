@@ -90,6 +90,7 @@ class Crew:
 
     def __init__(self, whole: Whole) -> None:
         self._whole, self._fleet = whole, in_force(whole.config)
+        self._since = time.time() - 1
         self._actors: dict[str, Any] = {}
         self._leaving: list[asyncio.Task[None]] = []
 
@@ -124,7 +125,7 @@ class Crew:
             Post.model_validate({"name": n, "kind": k, "state": "ready", "reason": ""})
             for n, k in (kinds | {self.names.bridge: "bridge"}).items()
         ]
-        return State(since=time.time(), bus="", posts=tuple(posts))
+        return State(since=self._since, bus="", posts=tuple(posts))
 
     async def leave(self) -> None:
         """End all of it."""
