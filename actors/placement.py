@@ -61,14 +61,14 @@ def too_large(config: PoolConfig, nodes: Sequence[Node]) -> str:
     wanted = needs(config)
     if any(_holds(node.total, wanted) for node in nodes):
         return ""
-    remedy = f"Add such a node, or lower the pool's {_knobs(config, wanted)}"
     for name, amount in wanted.items():
         most = max((node.total.get(name, 0.0) for node in nodes), default=0.0)
         if most < amount:
             together = " together on one node" if amount > 1 else ""
-            largest = f"the cluster's largest node has {most:g}"
-            return f"needs {_counted(name, amount)}{together}; {largest}. {remedy}"
-    return f"needs {_listed(wanted)} on one node; each is on another one. {remedy}"
+            what = f"{_counted(name, amount)}{together}; the cluster's largest node has {most:g}"
+            return f"needs {what}. {_remedy(config, [name])}"
+    what = f"{_listed(wanted)} on one node; each is on another one"
+    return f"needs {what}. {_remedy(config, wanted)}"
 
 
 def taken(config: PoolConfig, nodes: Sequence[Node]) -> str:
@@ -104,9 +104,9 @@ def _listed(wanted: Mapping[str, float]) -> str:
     return " and ".join(_counted(name, amount) for name, amount in wanted.items())
 
 
-def _knobs(config: PoolConfig, wanted: Iterable[str]) -> str:
-    """The keys of a pool that these amounts come from."""
+def _remedy(config: PoolConfig, lacking: Iterable[str]) -> str:
+    """A node for it, or the keys of a pool that these amounts come from."""
     gpu = ("tensor_parallel", "gpus") if is_grouped(config) else ("gpus",)
     keys = {"CPU": ("cpus",), "GPU": gpu}
-    named = dict.fromkeys(key for name in wanted for key in keys.get(name, ("resources",)))
-    return ", ".join(f"`{key}`" for key in named)
+    named = dict.fromkeys(key for name in lacking for key in keys.get(name, ("resources",)))
+    return f"Add such a node, or lower the pool's {' and '.join(f'`{key}`' for key in named)}"
