@@ -27,9 +27,9 @@ def bundles(config: PoolConfig) -> list[dict[str, float]]:
     """
     own = {"CPU": config.cpus, **config.resources}
     if not is_grouped(config):
-        return [_above_0({**own, "GPU": config.gpus})]
+        return [_above_0({"GPU": config.gpus, **own})]
     first, *others = [{"GPU": config.gpus / config.tensor_parallel}] * config.tensor_parallel
-    return [_above_0({**own, **first}), *others]
+    return [_above_0({**first, **own}), *others]
 
 
 def is_grouped(config: PoolConfig) -> bool:

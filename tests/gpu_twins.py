@@ -1,4 +1,4 @@
-"""What the tests put into Ray actors in place of engines on GPUs, and a cluster that says it has some."""
+"""What stands in Ray actors for engines on GPUs, and a cluster that says it has some."""
 
 import asyncio
 import os

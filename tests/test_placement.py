@@ -95,16 +95,19 @@ def node(free: dict[str, float] | None = None, **total: float) -> Node:
         (
             PAIR,
             [node(CPU=8, GPU=1, rack=1), node(CPU=8, GPU=1, rack=1)],
-            "needs 2 GPUs together on one node; the cluster's largest node has 1. "
-            "Add such a node, or lower the pool's `tensor_parallel` and `gpus`",
+            (
+                "needs 2 GPUs together on one node; the cluster's largest node has 1. "
+                "Add such a node, or lower the pool's `tensor_parallel` and `gpus`"
+            ),
         ),
-        (WHOLE, [], "needs 2 CPUs together on one node; the cluster's largest node has 0. "),
+        (WHOLE, [], "needs 1 GPU; the cluster's largest node has 0. "),
+        (WHOLE, [node(CPU=1, GPU=1)], "needs 2 CPUs together on one node; the cluster's"),
         (WHOLE, [node(CPU=2, rack=1)], "needs 1 GPU; the cluster's largest node has 0. Add"),
         (WHOLE, [node(CPU=2, GPU=1)], "needs 0.5 rack; the cluster's largest node has 0. "),
         (
             QUARTER,
             [node(CPU=1), node(GPU=1)],
-            "needs 1 CPU and 0.25 GPU on one node; each is on another one. ",
+            "needs 0.25 GPU and 1 CPU on one node; each is on another one. ",
         ),
     ],
 )
@@ -120,7 +123,9 @@ def test_what_has_no_room_now_is_told_otherwise() -> None:
     """A node that could hold it is full; once something is free there is nothing to tell."""
     full = node({"CPU": 8, "GPU": 0.25}, CPU=8, GPU=2, rack=1)
     assert too_large(PAIR, [full]) == ""
-    assert taken(PAIR, [full]).startswith("waits for 0.5 rack on one node; no node has more than 0")
+    assert taken(PAIR, [full]).startswith(
+        "waits for 2 GPUs on one node; no node has more than 0.25"
+    )
     full = node({"CPU": 8, "GPU": 0.25}, CPU=8, GPU=2)
     lean = a_pool(gpus=1)
     assert taken(lean, [full]) == (
