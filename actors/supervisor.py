@@ -100,6 +100,7 @@ class Supervisor:
         self._leaving: set[asyncio.Task[None]] = set()
         self._broke: asyncio.Queue[BaseException] = asyncio.Queue()
         self._unanswered: dict[str, float] = {}
+        self._placeless: dict[str, float] = {}
         self._bus_trouble = "not provisioned yet"
         self._misfits: tuple[str, ...] = ()
         self._work: asyncio.Task[None] | None = None
@@ -286,7 +287,7 @@ class Supervisor:
             self._note(seat, "absent", self._reason(seat) or str(away))
             return False
         except TimeoutError:
-            if known or not await self._unplaced(seat):  # else another one has no place either
+            if known or not await self._lately_unplaced(seat, within):
                 self._replace(seat, handle, f"gave no answer in {within:g} s")
             return self._posts[seat.name].state != "failed"
         except SetupError as error:
@@ -318,7 +319,15 @@ class Supervisor:
 
     async def _unplaced(self, seat: Seat) -> str:
         waited = time.monotonic() - self._unanswered[seat.name]
-        return await asyncio.to_thread(seat.unplaced, waited)
+        why = await asyncio.to_thread(seat.unplaced, waited)
+        if why:
+            self._placeless[seat.name] = time.monotonic()
+        return why
+
+    async def _lately_unplaced(self, seat: Seat, within: float) -> bool:
+        """Whether it had no place a moment ago: another one has none either, or it starts now."""
+        await self._unplaced(seat)
+        return time.monotonic() - self._placeless.get(seat.name, -within) < within
 
     def _reason(self, seat: Seat) -> str:
         """Why the actor was replaced, if it was: that it is gone then is no news."""

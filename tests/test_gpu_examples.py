@@ -32,7 +32,7 @@ def gpus(name: str) -> list[float]:
     return [b["GPU"] for pool in pools for _ in range(pool.replicas) for b in bundles(pool)]
 
 
-@pytest.mark.parametrize(("name", "whole"), zip(FILES, (1, 4, 8), strict=True))
+@pytest.mark.parametrize(("name", "whole"), list(zip(FILES, (1, 4, 8), strict=True)))
 def test_each_configuration_takes_the_gpus_it_says(name: str, whole: int) -> None:
     """Whole ones, one a bundle; the largest engine fits a node that has what the page says."""
     assert gpus(name) == [1] * whole
