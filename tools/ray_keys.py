@@ -59,7 +59,9 @@ def written(kinds: dict[str, Any]) -> str:
     """As JSON, a line for each key of a kind."""
     blocks = []
     for kind, keys in kinds.items():
-        rows = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in keys.items())
+        rows = ",\n".join(
+            f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in keys.items()
+        )
         blocks.append(f"{json.dumps(kind)}: {{\n{rows}\n}}")
     return "{\n" + ",\n".join(blocks) + "\n}\n"
 
