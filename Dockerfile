@@ -20,8 +20,9 @@ COPY actors actors
 COPY edges edges
 COPY conclave conclave
 COPY commands commands
-RUN uv pip install --python /opt/conclave/bin/python setuptools==78.1.1 \
-    && uv pip install --python /opt/conclave/bin/python --no-deps --no-build-isolation .
+# Built apart: what builds it is no part of the image.
+RUN echo setuptools==78.1.1 > build.txt \
+    && uv pip install --python /opt/conclave/bin/python --no-deps --build-constraints build.txt .
 
 FROM python:${PYTHON}
 ARG HOLDS=base
@@ -33,7 +34,6 @@ RUN if [ "$HOLDS" != base ]; then \
 # A number, not a name: Kubernetes can only tell of a number that it is not root.
 RUN useradd --uid 1000 --create-home ray
 COPY --from=build /opt/conclave /opt/conclave
-COPY deploy/acceptance.py /opt/conclave/share/acceptance.py
 ENV PATH=/opt/conclave/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     RAY_ENABLE_UV_RUN_RUNTIME_ENV=0 \

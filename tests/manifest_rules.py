@@ -193,7 +193,7 @@ def head(docs: list[Doc]) -> Faults:
 
 
 def placement(docs: list[Doc]) -> Faults:
-    """Each group has what it offers Ray; pools and doors find room on pods that are large enough."""
+    """Each group has what it offers Ray; engines and doors find pods large enough for them."""
     for who, group in groups(docs):
         has = _limits(group)
         for resource, offers in offered(group).items():
@@ -208,8 +208,9 @@ def placement(docs: list[Doc]) -> Faults:
         for each in ours.get("deployments", ()):
             wanted = {"CPU": each["ray_actor_options"].get("num_cpus", 0)}
             room = _room(cluster, wanted, "minReplicas", each.get("max_replicas_per_node"))
-            if room < each["num_replicas"]:
-                yield f"{who}: {each['name']} has {each['num_replicas']} replicas, room is for {room}"
+            count = each["num_replicas"]
+            if room < count:
+                yield f"{who}: {each['name']} has {count} replicas, room is for {room}"
 
 
 def _room(cluster: Doc, wanted: dict[str, float], pods: str, most: int | None = None) -> int:

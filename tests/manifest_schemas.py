@@ -103,7 +103,7 @@ def _is(value: Any, known: str) -> bool:
 
 
 def serving(docs: list[Doc]) -> Faults:
-    """Each Serve config is one that Serve takes whole: it passes over keys that it does not know."""
+    """Serve takes each of its configs whole: it passes over keys that it does not know."""
     for where, config, _cluster in serve_configs(docs):
         try:
             kept = ServeDeploySchema.model_validate(config).model_dump(exclude_unset=True)

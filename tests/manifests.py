@@ -1,4 +1,4 @@
-"""The documents of Kubernetes manifests, and what is asked of them in many places; judges nothing."""
+"""The documents of Kubernetes manifests, and what many ask of them; judges nothing."""
 
 import re
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""Put the bus's permissions into ray-cluster.yaml; knows nothing of what they permit.
+"""Put files into the ConfigMaps of manifests, word for word; knows nothing of what they say.
 
-python3 tools/embed.py    writes the rules of deploy/nats/permissions.conf there, word for word
+python3 tools/embed.py    writes each file of FILES into the manifest that carries it
 """
 
 from __future__ import annotations
@@ -9,16 +9,25 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RULES = ROOT / "deploy" / "nats" / "permissions.conf"
-MANIFEST = ROOT / "ray-cluster.yaml"
-BLOCK = re.compile(r"(?<=  permissions\.conf: \|\n)(?:    .*\n|\n)+")
+FILES = {
+    "deploy/nats/permissions.conf": "ray-cluster.yaml",
+    "deploy/acceptance.py": "deploy/acceptance-job.yaml",
+}
 
 
-def embedded(manifest: str, rules: str) -> str:
-    """The manifest with these rules, indented as its block is."""
-    lines = [f"    {line}" if line.strip() else line for line in rules.splitlines(keepends=True)]
-    return BLOCK.sub(lambda _match: "".join(lines), manifest, count=1)
+def embedded(manifest: str, name: str, text: str) -> str:
+    """The manifest with this text in the block of that name, indented as the block is."""
+    block = re.compile(rf"(?<=\n  {re.escape(name)}: \|\n)(?:    .*\n|\n)*")
+    lines = [f"    {line}" if line.strip() else line for line in text.splitlines(keepends=True)]
+    return block.sub(lambda _match: "".join(lines), manifest, count=1)
+
+
+def main() -> None:
+    """Write every manifest anew."""
+    for source, target in FILES.items():
+        file, manifest = ROOT / source, ROOT / target
+        manifest.write_text(embedded(manifest.read_text(), file.name, file.read_text()))
 
 
 if __name__ == "__main__":
-    MANIFEST.write_text(embedded(MANIFEST.read_text(), RULES.read_text()))
+    main()

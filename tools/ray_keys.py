@@ -3,10 +3,9 @@
 python tools/ray_keys.py FOLDER    writes tests/ray_keys.json from the ray.io_*.yaml in the folder
 
 They are those of KubeRay v1.7.0 (Apache-2.0), in helm-chart/kuberay-operator/crds of
-https://github.com/ray-project/kuberay. Names and types are kept; descriptions, defaults and patterns
-are not. A key that must be there ends in `*`; an empty key is any; a list is a list of one. A name
-in capitals is a kind of its own: a cluster of Ray's stands beside the two that hold one, pods and
-Services are Kubernetes' own.
+https://github.com/ray-project/kuberay. Names and types are kept; descriptions, defaults, bounds and
+patterns are not. A key that must be there ends in `*`; an empty key is any; a list is a list of
+one. RayCluster stands beside the two that hold one; pods and Services are Kubernetes' own.
 """
 
 from __future__ import annotations
