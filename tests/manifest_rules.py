@@ -34,7 +34,8 @@ from serve_app import REPLICA
 
 MARGIN_S = 15
 """What stopping takes when all waiting is over."""
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WRITTEN = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, SETUPTOOLS = WRITTEN["project"], WRITTEN["tool"]["setuptools"]
 SECRETS = {
     "conclave-nats-users": {
         *("provisioner", "conclave", "planner", "observer", "agent", "operator", "route")
