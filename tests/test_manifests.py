@@ -174,7 +174,7 @@ def test_the_page_says_how_long_pods_take_to_end() -> None:
     lame = nats_seconds(docs, "lame_duck_duration") + nats_seconds(docs, "lame_duck_grace_period")
     nats = the(docs, "StatefulSet", "conclave-nats")["spec"]["template"]["spec"]
     assert f"| NATS | | {lame} s | {nats['terminationGracePeriodSeconds']} s |" in PAGE
-    assert f"at most {DRAIN_WITHIN_S:g} s of the drain" in PAGE
+    assert f"at most {DRAIN_WITHIN_S:g} s that an actor has" in PAGE
 
 
 def test_the_page_names_every_manifest() -> None:
