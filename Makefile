@@ -53,8 +53,10 @@ proto: setup
 map: setup
 	@$(BIN)/python tools/map.py
 
+# requirements.lock from pyproject.toml, and from both what each image holds
 lock:
 	@$(or $(PYTHON),$(error No Python was found. Install Python 3.11 or newer)) tools/setup.py lock
+	@$(PYTHON) tools/locks.py
 
 clean:
 	rm -rf .venv .cache .conclave build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

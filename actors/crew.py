@@ -15,7 +15,8 @@ from actors.bridge import Bridge, Health
 from actors.collector import calm
 from actors.council import CouncilActor
 from actors.councils import Councils, find_actor
-from actors.engine_args import engine_env
+from actors.groups import unplaced, within_group
+from actors.placement import actor_options
 from actors.pool import AgentPool
 from actors.roster import NAMESPACE, Roster, living, roster
 from actors.run import Terms
@@ -37,12 +38,21 @@ CALLS_AT_ONCE = 10_000
 """Ray's own cap on calls in an actor; ours are admission and slots."""
 
 
+def _placed(_waited_s: float) -> str:
+    """Of an actor that takes nothing of a node."""
+    return ""
+
+
 class Seat(NamedTuple):
-    """One actor that there should be; `fill` creates it and returns its handle."""
+    """One actor that there should be; `fill` creates it and returns its handle.
+
+    `unplaced` says why Ray has no place for it that many seconds later, empty where it may have.
+    """
 
     name: str
     kind: Kind
     fill: Callable[[], Any]
+    unplaced: Callable[[float], str] = _placed
 
 
 def crew(config: Config, roster: Roster, known: tuple[Charter, ...] = ()) -> list[Seat]:
@@ -52,7 +62,12 @@ def crew(config: Config, roster: Roster, known: tuple[Charter, ...] = ()) -> lis
     """
     pools = in_force(config, known).config.pools
     agents = [
-        Seat(name, "agent", partial(_agent, name, pool, replica, pools[pool]))
+        Seat(
+            name,
+            "agent",
+            partial(_agent, name, pool, replica, pools[pool]),
+            partial(unplaced, name, pools[pool]),
+        )
         for pool, names in roster.agents.items()
         for replica, name in enumerate(names)
     ]
@@ -119,12 +134,7 @@ def _replica(names: tuple[str, ...], replica: int) -> Any:
 
 
 def _agent(name: str, pool: str, replica: int, config: PoolConfig) -> Any:
-    options = {
-        "num_cpus": config.cpus,
-        "num_gpus": config.gpus,
-        "resources": config.resources,
-        "runtime_env": {"env_vars": engine_env(config, replica)},
-    }
+    options = actor_options(config, replica) | within_group(name, config)
     return _create(AgentActor, name, options, pool, replica, config)
 
 

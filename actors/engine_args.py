@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.config import PoolConfig
 from engine.errors import SetupError
+from engine.shares import memory_share
 
 GB = 1024**3
 OVERHEAD_GB = 2.5
@@ -19,6 +20,7 @@ Measured: 2.6 as the sum of their resident sets, which counts shared pages in ea
 """
 WEIGHTS = ("*.safetensors", "*.bin", "*.pt")
 BIND = "VLLM_CPU_OMP_THREADS_BIND"
+GPUS_OF_A_WORKER = "VLLM_RAY_PER_WORKER_GPUS"
 
 
 def engine_args(config: PoolConfig, replica: int) -> dict[str, Any]:
@@ -42,7 +44,14 @@ def engine_args(config: PoolConfig, replica: int) -> dict[str, Any]:
 
 
 def _on_gpu(config: PoolConfig) -> dict[str, Any]:
-    return {"gpu_memory_utilization": config.gpu_memory_share}
+    args: dict[str, Any] = {
+        "gpu_memory_utilization": memory_share(config.gpus, config.gpu_memory_share)
+    }
+    if config.tensor_parallel > 1:
+        # vLLM makes a Ray actor for each part, in the placement group of the actor it runs in.
+        args["tensor_parallel_size"] = config.tensor_parallel
+        args["distributed_executor_backend"] = "ray"
+    return args
 
 
 def _on_cpu(config: PoolConfig) -> dict[str, Any]:
@@ -65,6 +74,8 @@ def engine_env(config: PoolConfig, replica: int) -> dict[str, str]:
     cores = config.cores_by_replica[min(replica, config.replicas - 1)]
     if cores and config.gpus == 0:
         env[BIND] = cores
+    if config.tensor_parallel > 1:
+        env[GPUS_OF_A_WORKER] = f"{config.gpus / config.tensor_parallel:g}"
     return env
 
 

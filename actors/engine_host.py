@@ -12,6 +12,7 @@ from typing import Any
 from actors.chat import Chat
 from actors.engine_args import bind_to_all_cores, check_memory, check_model, engine_args
 from actors.speech import Generation, Request
+from actors.starting import taking_turns
 from actors.thinking import opens_thinking, split_thinking
 from engine.config import PoolConfig
 from engine.errors import EngineLost, SetupError, SpeechFailed
@@ -41,7 +42,8 @@ class EngineHost:
             ) from None
         try:
             args = AsyncEngineArgs(**engine_args(config, replica))
-            return cls(AsyncLLM.from_engine_args(args), config)
+            with taking_turns(config):
+                return cls(AsyncLLM.from_engine_args(args), config)
         except (OSError, ValueError, RuntimeError) as failure:
             raise _start_failure(config, failure) from None
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import ray
 from ray.exceptions import RayTaskError
 
 from actors.calls import ActorAway, call
 from actors.councils import find_actor
+from actors.groups import remove_group
 from actors.patience import said
 from engine.errors import ConclaveError
 
@@ -30,10 +32,17 @@ def kin(name: str) -> str:
 
 
 async def retire(name: str, *, dissolves: bool = False) -> None:
-    """End an actor in order: drained, or what it does brought to an end where it `dissolves`."""
+    """End an actor in order: drained, or what it does brought to an end where it `dissolves`.
+
+    What was kept for it on a node is given back, also where it is gone already.
+    """
     handle = await asyncio.to_thread(find_actor, name)
-    if handle is None:
-        return
+    if handle is not None:
+        await _end(name, handle, dissolves=dissolves)
+    await asyncio.to_thread(remove_group, name)
+
+
+async def _end(name: str, handle: Any, *, dissolves: bool) -> None:
     log.info("%s is not wanted any more", name)
     try:
         if dissolves and hasattr(handle, "dissolve"):

@@ -15,6 +15,7 @@ from actors.bus import connect
 from actors.calls import ActorAway, call
 from actors.councils import find_actor, named_actors
 from actors.crew import Kind, Seat
+from actors.groups import named_groups
 from actors.patience import BROKEN, pauses, said
 from actors.provision import provision
 from actors.retiring import kin, retire
@@ -98,6 +99,8 @@ class Supervisor:
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._broke: asyncio.Queue[BaseException] = asyncio.Queue()
+        self._unanswered: dict[str, float] = {}
+        self._placeless: dict[str, float] = {}
         self._bus_trouble = "not provisioned yet"
         self._misfits: tuple[str, ...] = ()
         self._work: asyncio.Task[None] | None = None
@@ -205,7 +208,8 @@ class Supervisor:
         Those of other versions are drained and gone when it returns. What has no successor is
         dismissed, but only where it is `sure` that it should have none.
         """
-        names = [n for n in await asyncio.to_thread(named_actors) if n not in self._posts]
+        actors, groups = await asyncio.to_thread(lambda: (named_actors(), named_groups()))
+        names = [name for name in dict.fromkeys((*actors, *groups)) if name not in self._posts]
         known = {kin(name) for name in self._posts}
         for kind in ("bridge", "council", "agent"):
             older = (n for n in names if n.startswith(f"{PREFIX}{kind}:") and kin(n) in known)
@@ -271,11 +275,10 @@ class Supervisor:
     async def _look_at(self, seat: Seat, handle: Any) -> bool:
         """Ask an actor how it does; whether it may stay as it is."""
         known = self._posts[seat.name].state == "ready"
+        self._unanswered.setdefault(seat.name, time.monotonic())
         within = ANSWER_WITHIN_S if known else START_WITHIN_S
-        silence = f"has given no answer for {SILENT_S:g} s"
-        telling = asyncio.get_running_loop().call_later(
-            SILENT_S if known else START_WITHIN_S, self._note, seat, "failed", silence
-        )
+        telling = asyncio.create_task(self._tell(seat) if known else self._tell_unplaced(seat))
+        telling.add_done_callback(self._ended)
         try:
             async with asyncio.timeout(within):
                 health = await call(handle.health.remote())
@@ -283,7 +286,9 @@ class Supervisor:
             self._note(seat, "absent", self._reason(seat) or str(away))
             return False
         except TimeoutError:
-            return self._replace(seat, handle, f"gave no answer in {within:g} s")
+            if known or not await self._lately_unplaced(seat, within):
+                self._replace(seat, handle, f"gave no answer in {within:g} s")
+            return self._posts[seat.name].state != "failed"
         except SetupError as error:
             return self._replace(seat, handle, str(error))
         except ConclaveError as error:
@@ -293,8 +298,35 @@ class Supervisor:
             return self._replace(seat, handle, f"its health broke: {said(bug.cause)}")
         finally:
             telling.cancel()
+        self._unanswered.pop(seat.name, None)
         self._note(seat, *_standing(health))
         return True
+
+    async def _tell(self, seat: Seat) -> None:
+        """Say that an actor is silent, once it is."""
+        await asyncio.sleep(SILENT_S)
+        self._note(seat, "failed", f"has given no answer for {SILENT_S:g} s")
+
+    async def _tell_unplaced(self, seat: Seat) -> None:
+        """Say, as long as an actor has not answered yet, why Ray has no place for it."""
+        while True:
+            await asyncio.sleep(SILENT_S)
+            if why := await self._unplaced(seat):
+                self._note(seat, "absent", why)
+            elif self._posts[seat.name].state == "absent":
+                self._note(seat, "starting")
+
+    async def _unplaced(self, seat: Seat) -> str:
+        waited = time.monotonic() - self._unanswered[seat.name]
+        why = await asyncio.to_thread(seat.unplaced, waited)
+        if why:
+            self._placeless[seat.name] = time.monotonic()
+        return why
+
+    async def _lately_unplaced(self, seat: Seat, within: float) -> bool:
+        """Whether it had no place a moment ago: another one has none either, or it starts now."""
+        await self._unplaced(seat)
+        return time.monotonic() - self._placeless.get(seat.name, -within) < within
 
     def _reason(self, seat: Seat) -> str:
         """Why the actor was replaced, if it was: that it is gone then is no news."""
@@ -303,6 +335,7 @@ class Supervisor:
 
     def _replace(self, seat: Seat, handle: Any, reason: str) -> bool:
         self._note(seat, "failed", reason)
+        self._unanswered.pop(seat.name, None)
         ray.kill(handle)
         return False
 

@@ -12,12 +12,13 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from actors.councils import find_actor, named_actors
 from actors.embedded import undisturbed
+from actors.placement import Node, too_large
 from actors.roster import NAMESPACE, PREFIX
 from engine.config import Config
 from engine.errors import SetupError
@@ -90,8 +91,10 @@ def errors_into(file: IO[Any]) -> Iterator[None]:
 
 
 def end_actors() -> None:
-    """Kill every actor of ours and wait until none is left."""
+    """Kill every actor of ours, wait until none is left, and keep no place for any."""
     import ray
+
+    from actors.groups import named_groups, remove_group
 
     names = named_actors()
     for kind in KINDS:
@@ -101,6 +104,8 @@ def end_actors() -> None:
     deadline = time.monotonic() + GONE_WITHIN_S
     while named_actors() and time.monotonic() < deadline:
         time.sleep(0.05)
+    for name in named_groups():
+        remove_group(name)
 
 
 def require_fit(config: Config, *, own_bus: bool, own_model: bool) -> None:
@@ -108,20 +113,26 @@ def require_fit(config: Config, *, own_bus: bool, own_model: bool) -> None:
     import ray
 
     nodes = ray.nodes()  # type: ignore[no-untyped-call]  # Ray's own gap
-    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    machines = {node["NodeManagerAddress"] for node in nodes if node["Alive"]}
-    check_fit(config, resources, len(machines), own_bus=own_bus, own_model=own_model)
+    alive = [node for node in nodes if node["Alive"]]
+    machines = {node["NodeManagerAddress"] for node in alive}
+    check_fit(
+        config,
+        [node["Resources"] for node in alive],
+        len(machines),
+        own_bus=own_bus,
+        own_model=own_model,
+    )
 
 
 def check_fit(
     config: Config,
-    resources: Mapping[str, float],
+    nodes: Sequence[Mapping[str, float]],
     machines: int,
     *,
     own_bus: bool,
     own_model: bool,
 ) -> None:
-    """The same for a cluster of so many machines with these resources in all."""
+    """The same for a cluster of so many machines with nodes that have these resources."""
     if machines > 1 and own_bus:
         raise SetupError(
             f"The cluster has {machines} machines; a nats-server here is reached from this one",
@@ -137,11 +148,16 @@ def check_fit(
         ("CPU", sum(pool.cpus * pool.replicas for pool in pools)),
         ("GPU", sum(pool.gpus * pool.replicas for pool in pools)),
     ):
-        if resources.get(name, 0.0) < needed:
+        there = sum(node.get(name, 0.0) for node in nodes)
+        if there < needed:
             raise SetupError(
-                f"The pools need {needed:g} {name}, Ray has {resources.get(name, 0.0):g}",
+                f"The pools need {needed:g} {name}, Ray has {there:g}",
                 "Serve it where there are as many, or ask for less: `replicas`, `cpus`, `gpus`",
             )
+    for name, pool in config.pools.items():
+        if lack := too_large(pool, [Node(node, node) for node in nodes]):
+            what, _, remedy = lack.partition(". ")
+            raise SetupError(f"An engine of pool {name} {what}", remedy)
 
 
 def _reach(address: str) -> None:

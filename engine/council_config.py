@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from engine.data import Data
 from engine.named import NamedAgent, OutsideAgent
 from engine.options import Options
+from engine.shares import check_gpus
 from engine.types import OUTSIDE, Agent, Budgets, Council, Sampling
 
 
@@ -22,7 +23,9 @@ class PoolConfig(Data):
 
     `resources` are further Ray resources that place the actor. `window` is the model's context in
     tokens, `block_size` the tokens of a cache block. A CPU engine takes `kv_cache_gb` of memory for
-    its cache, a GPU engine `gpu_memory_share` of the GPU for all. `thinking` lets a model reason
+    its cache, a GPU engine `gpu_memory_share` of each of its GPUs for all; left out, it is 0.9 of
+    what it has of it. With `gpus` below 1 engines share a GPU; with `tensor_parallel` above 1 the
+    model is cut into as many parts, each on a whole GPU of one node. `thinking` lets a model reason
     where its chat template leaves the choice; the councils' budgets must then hold the reasoning
     too. `reasoning_parser` is vLLM's name of the model's parser; reasoning is never shown to peers.
     Every `canary_every_s` one token is asked for; without it in `canary_timeout_s` the engine is
@@ -36,7 +39,8 @@ class PoolConfig(Data):
     resources: dict[str, float] = Field(default_factory=dict)
     cores: str = ""
     kv_cache_gb: float = Field(default=1.0, gt=0.0)
-    gpu_memory_share: float = Field(default=0.9, gt=0.0, le=1.0)
+    tensor_parallel: int = Field(default=1, ge=1)
+    gpu_memory_share: float | None = Field(default=None, gt=0.0, le=1.0)
     window: int = Field(default=4096, ge=512)
     block_size: int = Field(default=32, ge=1)
     max_running: int = Field(default=32, ge=1)
@@ -51,6 +55,7 @@ class PoolConfig(Data):
     def _engine_has_a_share(self) -> Self:
         if self.cpus == 0 and self.gpus == 0:
             raise ValueError("an engine needs cpus or gpus above 0, or Ray sees an idle node")
+        check_gpus(self.gpus, self.tensor_parallel, self.gpu_memory_share)
         return self
 
     @property

@@ -6,19 +6,50 @@ from typing import Any
 
 import grpc
 import pytest
-from acceptance import accepted
 from contract import CONTRACT, RPCS, ContractClient, table
 from whole import whole_engine
+
+from deploy import acceptance
 
 pytestmark = [pytest.mark.nats, pytest.mark.timeout(60)]
 
 
 async def test_a_client_of_the_contract_alone_accepts_the_engine(tmp_path: Path) -> None:
-    """Its messages are made of the contract's table; nothing of ours is imported to make them."""
+    """Its messages are made of the contract's table; nothing of ours is imported to make them.
+
+    Nobody else is there, so all that is counted came of its steps.
+    """
     with whole_engine(tmp_path) as whole:
         async with grpc.aio.insecure_channel(whole.target) as channel:
-            await accepted(ContractClient(channel))
+            client = ContractClient(channel)
+            before = await acceptance.is_healthy(client)
+            await acceptance.accepted(client, "alone", within_s=20)
+            after = await acceptance.is_healthy(client)
         assert whole.deaths == []
+    assert after.total_deliberations == before.total_deliberations + 7
+    assert dict(after.role_counts) == {"DEV": 2, "QA": 2, "ARCHITECT": 1, "DEVOPS": 1, "DATA": 1}
+
+
+async def test_the_installed_client_tells_each_step_that_it_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a cluster: by the generated messages, a line a step, twice with plans of its own."""
+    with whole_engine(tmp_path) as whole:
+        for _ in range(2):
+            assert await acceptance.main(whole.target, within_s=20) == 0
+            told = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
+            assert told == ["status", "councils", "a deliberation", "a plan", "read again"]
+
+
+async def test_a_step_that_fails_is_told_and_ends_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A council more than there should be: the exit code is 1 and no further step is taken."""
+    with whole_engine(tmp_path) as whole:
+        async with grpc.aio.insecure_channel(whole.target) as channel:
+            await ContractClient(channel).call("CreateCouncil", role="security", num_agents=2)
+        assert await acceptance.main(whole.target, within_s=20) == 1
+    assert capsys.readouterr().out == "FAILED  active councils: 6, not 5\n"
 
 
 NEVER = {

@@ -27,6 +27,7 @@ class Let:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, living: list[str]) -> None:
         self.gone: list[tuple[str, bool]] = []
         monkeypatch.setattr(supervisor, "named_actors", lambda: living)
+        monkeypatch.setattr(supervisor, "named_groups", list)
         monkeypatch.setattr(supervisor, "retire", self.retire)
         monkeypatch.setattr(supervisor, "LOOK_BACK_AFTER_S", 60.0)
 

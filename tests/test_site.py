@@ -188,8 +188,8 @@ def test_a_cluster_that_can_never_run_it() -> None:
     """Too few processors, another machine that reaches neither our bus nor our model."""
     config = Config(pools={"small": PoolConfig(model="m", cpus=2, replicas=3, gpus=0.5)})
     enough = {"CPU": 6.0, "GPU": 1.5}
-    check_fit(config, enough, 1, own_bus=True, own_model=True)
-    check_fit(config, enough, 3, own_bus=False, own_model=False)
+    check_fit(config, [enough], 1, own_bus=True, own_model=True)
+    check_fit(config, [enough], 3, own_bus=False, own_model=False)
     for resources, machines, bus, model, says in (
         ({"CPU": 5.0, "GPU": 2.0}, 1, True, True, "need 6 CPU, Ray has 5"),
         ({"CPU": 6.0}, 1, True, True, "need 1.5 GPU, Ray has 0"),
@@ -197,8 +197,20 @@ def test_a_cluster_that_can_never_run_it() -> None:
         (enough, 2, False, True, "--config FILE"),
     ):
         with pytest.raises(SetupError) as error:
-            check_fit(config, resources, machines, own_bus=bus, own_model=model)
+            check_fit(config, [resources], machines, own_bus=bus, own_model=model)
         assert says in str(error.value)
+
+
+def test_a_cluster_whose_nodes_are_each_too_small() -> None:
+    """Enough in all is not enough: an engine is on one node."""
+    pair = PoolConfig(model="m", cpus=1, gpus=2, tensor_parallel=2)
+    config = Config(pools={"pair": pair})
+    node = {"CPU": 4.0, "GPU": 1.0}
+    check_fit(config, [node, {"CPU": 4.0, "GPU": 2.0}], 2, own_bus=False, own_model=False)
+    says = "An engine of pool pair needs 2 GPUs together on one node; the cluster's largest node"
+    with pytest.raises(SetupError, match=says) as error:
+        check_fit(config, [node, node], 2, own_bus=False, own_model=False)
+    assert error.value.remedy.startswith("Add such a node, or lower the pool's")
 
 
 @pytest.mark.parametrize("address", ["", "foo", "127.0.0.1", "ray://a:1", "http://a:1", ":1"])

@@ -71,6 +71,7 @@ async def watched(nats: NatsServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         handles = {AGENT: LocalHandle(agent)}
         monkeypatch.setattr(supervisor, "find_actor", handles.get)
         monkeypatch.setattr(supervisor, "named_actors", list)
+        monkeypatch.setattr(supervisor, "named_groups", list)
         monkeypatch.setattr(supervisor, "call", local_call)
         config = Config(pools={"small": PoolConfig(model="m")}, bus=BusConfig(url=nats.url))
         watching = Supervisor(config.bus, [Seat(AGENT, "agent", lambda: None)])

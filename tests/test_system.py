@@ -9,7 +9,6 @@ from pathlib import Path
 import grpc
 import httpx
 import pytest
-from acceptance import accepted
 from callers import CLIENTS, Client
 from cluster import Cluster, ray_head, until_ready
 from contract import ContractClient
@@ -19,6 +18,7 @@ from actors.bus import Connection, connect
 from actors.embedded import nats_server
 from actors.journal import Journal
 from actors.nats_server import free_port
+from deploy.acceptance import accepted
 from engine.arrival import Arrival
 from engine.config import BusConfig, Config, GrpcConfig, HttpConfig, PoolConfig, fleet_councils
 from engine.events import END, Asked, Decided, Drafted, Event, Record
@@ -122,7 +122,7 @@ def assert_decided_once(records: list[Record]) -> None:
 async def test_a_client_of_the_contract_alone_accepts_the_system(system: System) -> None:
     """One that has never seen our proto takes the five steps."""
     async with grpc.aio.insecure_channel(system.target) as channel:
-        await accepted(ContractClient(channel), within_s=120)
+        await accepted(ContractClient(channel), "system", within_s=120)
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)

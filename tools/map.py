@@ -14,6 +14,7 @@ FOLDERS = {
     "conclave": "the Python client",
     "commands": "what `conclave` does",
     "examples": "programs for a running engine, beside a plan and a configuration",
+    "deploy": "what an operator starts from, beside its manifests: [kubernetes.md](kubernetes.md)",
     "chaos": "`make chaos`, in which nothing may be lost or done twice",
     "bench": "`make bench`, what the engine costs",
     "tools": "what `make` runs",
@@ -23,8 +24,8 @@ HEAD = """# Every file
 
 Made by `make map` from the first sentence of each file's docstring; change it there. What imports
 what goes one way: `serve_app`, `cli` -> `edges`, `commands` -> `actors` -> `engine`. Beside these,
-[proto](../proto) has the contract, [deploy](../deploy) what an operator starts from, and
-[tests](../tests) flat files whose markers `nats`, `ray` and `model` say which real part they need.
+[proto](../proto) has the contract and [tests](../tests) flat files whose markers `nats`, `ray` and
+`model` say which real part they need.
 """
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ["-m", "pytest", "-q", "-m"]
 QUICK = [*PYTEST, "not nats and not ray and not model"]
 PACKAGES = ["engine", "actors", "edges", "conclave", "commands"]
-TYPED = [*PACKAGES, "bench", "chaos", "serve_app.py", "cli.py"]
+TYPED = [*PACKAGES, "bench", "chaos", "serve_app.py", "cli.py", "deploy/acceptance.py"]
 COVERAGE_PERCENT = 97
 PURE, FAR = test_files()
 # They run the same lines thousands of times, which takes twice as long where lines are counted.
