@@ -21,7 +21,7 @@ from edges.chat_request import ChatRequest, read_chat
 from edges.desk import Desk
 from edges.http import api
 from edges.refusals import in_one_line
-from edges.sse import MEDIA_TYPE
+from edges.sse import MEDIA_TYPE, STREAM
 from engine.errors import Broken, ConclaveError, InvalidRequest
 from engine.events import Record
 from engine.fanout import ended
@@ -54,7 +54,7 @@ class ChatDoor:
     @api.post(
         CHAT,
         response_model=Completion,
-        responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}, **REFUSED},
+        responses={200: {"content": STREAM}, **REFUSED},
         openapi_extra=body_of(ChatRequest.model_json_schema()),
     )
     async def complete(

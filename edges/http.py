@@ -24,7 +24,7 @@ from edges.desk import Desk
 from edges.forking import ForkRequest
 from edges.refusals import Problem, problem
 from edges.searching import wanted
-from edges.sse import MEDIA_TYPE, server_sent
+from edges.sse import MEDIA_TYPE, STREAM, server_sent
 from edges.views import CouncilInfo, Status, StoryView
 from engine.caps import EVENTS, FORKS
 from engine.errors import ConclaveError, InvalidRequest
@@ -38,7 +38,7 @@ LATER = "respond-async"
 
 STREAMED: dict[str, Any] = {
     "description": "The result, or with `Accept: text/event-stream` the events as they come",
-    "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+    "content": STREAM,
 }
 
 api = FastAPIOffline(

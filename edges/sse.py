@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from edges.refusals import Problem, problem
 from engine.errors import Broken, ConclaveError
@@ -14,6 +15,16 @@ from engine.fanout import ended
 log = logging.getLogger("conclave.http")
 
 MEDIA_TYPE = "text/event-stream"
+STREAM: dict[str, Any] = {
+    MEDIA_TYPE: {
+        "itemSchema": {
+            "type": "object",
+            "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+            "required": ["data"],
+        }
+    }
+}
+"""A stream of events in an OpenAPI document: what each is made of."""
 
 
 async def server_sent(

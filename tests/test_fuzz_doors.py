@@ -27,14 +27,42 @@ from whole import Whole, whole_engine
 
 from conclave import Client
 from edges.rpcs import RPCS
-from engine.options import Options
 from engine.policies import POLICIES
 
 ROLES = ("DEV", "qa", "ARCHITECT", "DEVOPS", "DATA")
 FLEET = ("DEV", "QA", "ARCHITECT", "DEVOPS", "DATA")
 KNOWN_IDS = ("decided", "running over", "ä/ö ?#")
 KNOWN_AGENTS = ("agent-dev-001", "agent-qa-002", "guest")
-KNOWN_IN_PATHS = {"task_id": KNOWN_IDS, "role": ROLES, "agent_id": KNOWN_AGENTS}
+KNOWN_STORY, KNOWN_PLAN = "a story", "a plan"
+KNOWN_IN_PATHS = {
+    "task_id": KNOWN_IDS,
+    "role": ROLES,
+    "agent_id": KNOWN_AGENTS,
+    "story_id": (KNOWN_STORY,),
+    "id": ("DEV", "qa:vote"),
+}
+APPROVED = {
+    "event_type": "plan.approved",
+    "case_id": KNOWN_STORY,
+    "plan_id": KNOWN_PLAN,
+    "timestamp_ms": 1,
+    "metadata": {"title": "Clock", "roles": ["DEV"]},
+}
+GOOD_BODIES: dict[str, dict[str, Any]] = {
+    "POST /v1/deliberations": {"role": "DEV", "text": "Clock"},
+    "POST /v1/deliberations/{task_id}/forks": {"tally": "copeland"},
+    "POST /v1/orchestrations": {"role": "QA", "text": "Clock"},
+    "POST /v1/chat/completions": {
+        "model": "dev:vote",
+        "messages": [{"role": "user", "content": "Clock"}],
+    },
+    "POST /v1/planning-events": APPROVED,
+    "POST /v1/derivations": {"plan_id": KNOWN_PLAN},
+    "POST /v1/context": {"role": "DEV", "text": "Clock"},
+    "POST /v1/councils": {"role": "LEGAL"},
+    "POST /v1/councils/{role}/agents": {"agent_id": "guest", "endpoint": "nats"},
+}
+"""What can be done, by operation."""
 ENOUGH_HTTP, ENOUGH_GRPC = 2_000, 5_000
 ANSWER_S = 20.0
 OURS = (StatusCode.INTERNAL, StatusCode.UNKNOWN, StatusCode.DATA_LOSS, StatusCode.UNIMPLEMENTED)
@@ -78,6 +106,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
         with Client(whole.url) as client:
             for id in KNOWN_IDS:
                 client.deliberate({"role": "DEV", "text": "Clock", "task_id": id})
+            client.plan(APPROVED)
         yield whole
 
 
@@ -107,20 +136,24 @@ def refound(client: Client) -> None:
 def seasoned(draw: st.DrawFn, operation: Any, mode: GenerationMode) -> Case:
     """A case in which names that the server knows often stand where a name is asked for.
 
-    What is to be wrong stays as it is.
+    Often its body can be done but for a field or two. What is to be wrong stays as it is.
     """
     case: Case = draw(operation.as_strategy(mode))
     for name, known in KNOWN_IN_PATHS.items():
         if name in case.path_parameters and draw(st.booleans()):
             case.path_parameters[name] = quote(draw(st.sampled_from(known)), safe="")
-    if mode is GenerationMode.NEGATIVE or not isinstance(case.body, dict):
-        return case
-    if "role" in case.body and draw(st.booleans()):
-        case.body["role"] = draw(st.sampled_from(ROLES))
-        for option in Options.model_fields.keys() - {"rounds", "num_agents"}:
-            if draw(st.booleans()):
-                case.body.pop(option, None)
+    if mode is GenerationMode.POSITIVE and operation.label in GOOD_BODIES:
+        case.body = draw(nearly(GOOD_BODIES[operation.label], case.body))
     return case
+
+
+@st.composite
+def nearly(draw: st.DrawFn, good: dict[str, Any], body: Any) -> Any:
+    """The body as it was drawn, or a good one with a field or two of it."""
+    if draw(st.booleans()) or not isinstance(body, dict):
+        return body
+    taken = draw(st.lists(st.sampled_from([*sorted(body), ""]), max_size=2))
+    return {**good, **{name: body[name] for name in taken if name}}
 
 
 def modes(operation: Any) -> tuple[GenerationMode, ...]:
