@@ -182,6 +182,8 @@ def test_http_answers_as_the_openapi_document_says(
     for operation in operations:
         for mode in modes(operation):
             tried(seasoned(operation, mode), times, ask)
+        with Client(whole.url) as client:
+            refound(client)
     assert {label for label, _ in asked} == {operation.label for operation in operations}
     if thorough():
         tell(asked, capsys)
