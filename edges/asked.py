@@ -8,7 +8,7 @@ import json
 import uuid
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, JsonValue, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, JsonValue, StringConstraints, ValidationError
 
 from engine.arrival import check_values
 from engine.caps import check_caps, check_id, council_of, within_iterations
@@ -111,7 +111,7 @@ def request_schema() -> dict[str, Any]:
     return {**schema, "description": said}
 
 
-def standing_alone(kind: type[Data]) -> dict[str, Any]:
+def standing_alone(kind: type[BaseModel]) -> dict[str, Any]:
     """The JSON Schema of a kind of data, with no reference to what stands elsewhere."""
     schema = kind.model_json_schema()
     found: dict[str, Any] = _whole(schema, schema.pop("$defs", {}))

@@ -12,7 +12,7 @@ from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from actors.progress import step
-from edges.asked import LONGEST_KEY
+from edges.asked import LONGEST_KEY, standing_alone
 from edges.bodies import body_of, read_within
 from edges.chat_answer import Answer, Chunk, Completion, first_chunk
 from edges.chat_errors import CHAT, MODELS, ChatRefusal, chat_error
@@ -55,7 +55,7 @@ class ChatDoor:
         CHAT,
         response_model=Completion,
         responses={200: {"content": STREAM}, **REFUSED},
-        openapi_extra=body_of(ChatRequest.model_json_schema()),
+        openapi_extra=body_of(standing_alone(ChatRequest)),
     )
     async def complete(
         self,

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,17 @@ def test_every_route_is_there_with_its_refusals() -> None:
     """As the engine itself documents them, and no other ones."""
     shown = {row[0]: row[2] for row in table("request")}
     assert shown == {name: ", ".join(refused) for name, _, refused in routes()}
+
+
+def test_no_reference_of_the_document_dangles() -> None:
+    """Each names a part of the same document, or a program made of it would not build."""
+    document = api.openapi()
+    found = re.findall(r'"\$ref": "([^"]+)"', json.dumps(document))
+    assert found
+    for reference in found:
+        part: Any = document
+        for name in reference.removeprefix("#/").split("/"):
+            part = part[name]
 
 
 def test_every_rpc_is_there() -> None:
