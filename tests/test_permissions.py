@@ -41,7 +41,8 @@ DEPLOY = Path(__file__).resolve().parent.parent / "deploy" / "nats"
 USERS = ("provisioner", "conclave", "planner", "observer", "agent", "operator")
 API = "$JS.API"
 
-EVENTS = ("planning.plan.approved", "context.updated", "agent.request.council.dev")
+HANDED_IN = ("planning.plan.approved", "planning.story.transitioned")
+EVENTS = (*HANDED_IN, "context.updated", "agent.request.council.dev")
 RESULTS = (
     "deliberation.0.completed",
     "deliberation.0.r",
@@ -100,6 +101,7 @@ MATRIX: dict[str, May] = {
             *(subject for subject in RESULTS if subject.startswith("deliberation.")),
             *LETTERS,
             *ASKED,
+            *HANDED_IN,
             "agent.request.council.dev",
             *TAKES,
             *VALUES,
